@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Self-rectification (arXiv 2401.02847), one file per step, in the order of the data:
+
+`method` (the story) · `inputs` (pictures → tensors) · `background` · `ddim` · `network` · `kv_injection` ·
+`inversion` · `structure` · `sampling`. The codec and the loaded network live in `selfrect.models`.
+
+What is below is imported when first used, because `description` and `settings` must be readable without PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+_HOME = {"rectify": "method", "synthesize": "method", "check": "inputs"}
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

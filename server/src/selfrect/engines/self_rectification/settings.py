@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parameters of self-rectification: names of the paper, published defaults, bounds. No PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...engine import declared, setting
+from ...problems import Problem
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults are the published ones (arXiv 2401.02847, section 4); `seed` shuffles the background."""
+
+    steps: int = setting(50, "Steps", "T, the DDIM steps: more follow the picture more closely and take longer", 2, 250)
+    p1: int = setting(20, "Structure, round 1", "P1: inversion steps of round 1 that hold the target's layout", 0, 250)
+    s1: int = setting(20, "Detail after, round 1", "S1: sampling steps of round 1 before the reference's detail comes in", 0, 250)
+    p2: int = setting(5, "Structure, round 2", "P2: inversion steps of round 2 that hold the target's layout", 0, 250)
+    s2: int = setting(5, "Detail after, round 2", "S2: sampling steps of round 2 before the reference's detail comes in", 0, 250)
+    rounds: int = setting(2, "Rounds", "1 settles the layout; 2, as in the paper, also refines the detail", 1, 2)
+    injection: str = setting(
+        "current",
+        "Injection",
+        "current: keys and values of a stored latent, computed at the running timestep (as in the published pictures); "
+        "recorded: those met during the inversion itself, which needs fewer network calls",
+        choices=("current", "recorded"),
+    )
+    last_up_levels: int = setting(2, "Injected levels", "How many of the last up levels with self-attention take other keys and values", 1, 4)
+    augment: int = setting(0, "Turned references", "Further copies of each reference: rotated (1 to 3), mirrored (4 to 7)", 0, 7)
+    background_eta: float = setting(
+        0.0,
+        "Grow background",
+        "0 samples deterministically everywhere, as in the paper; up to 1, the background grows more freely around what was placed",
+        0.0,
+        1.0,
+    )
+    seed: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings | dict[str, Any] | None) -> Settings:
+        """Settings from Settings, a dict by name (what is absent takes its default) or None, checked.
+
+        Raises Problem bad_input for a name that does not exist or a value out of its bounds.
+        """
+        if isinstance(settings, dict):
+            unknown = sorted(set(settings) - set(cls.__dataclass_fields__))
+            if unknown:
+                names = ", ".join(cls.__dataclass_fields__)
+                raise Problem("bad_input", f"There is no setting called {', '.join(unknown)}.", f"The settings are: {names}.")
+            settings = cls(**settings)
+        settings = settings or cls()
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise Problem bad_input, with what was expected and what came, for the first value out of its bounds."""
+        for entry in declared(type(self)):
+            value = getattr(self, entry.name)
+            if entry.kind == "enum":
+                if value not in entry.choices:
+                    raise Problem("bad_input", f"{entry.name} is {value!r}.", f"Choose one of: {', '.join(entry.choices)}.")
+            elif not _is_number(value, entry.kind) or not entry.minimum <= value <= entry.maximum:
+                kind = "a whole number" if entry.kind == "int" else "a number"
+                raise Problem(
+                    "bad_input", f"{entry.name} is {value!r}.", f"Give {kind} from {entry.minimum:g} to {entry.maximum:g}."
+                )
+        if not _is_number(self.seed, "int") or not 0 <= self.seed < 2**63:
+            raise Problem("bad_input", f"seed is {self.seed!r}.", "Give a whole number from 0 to 2^63 − 1.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All parameters but the seed, JSON-ready, for the record."""
+        values = asdict(self)
+        del values["seed"]
+        return values
+
+    def round_parameters(self) -> list[tuple[int, int]]:
+        """(P, S) of each round that is run."""
+        return [(self.p1, self.s1), (self.p2, self.s2)][: self.rounds]
+
+
+def _is_number(value: Any, kind: str) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int if kind == "int" else (int, float))

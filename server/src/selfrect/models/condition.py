@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The constant condition of every network call: the empty prompt, computed once per model and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from .store import cache_folder, identity
+
+
+@dataclass
+class Condition:
+    """embedding: (1, tokens, D), for cross-attention. pooled: (1, P), SDXL's second condition, or None."""
+
+    embedding: torch.Tensor
+    pooled: torch.Tensor | None = None
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Condition:
+        pooled = self.pooled.to(device, dtype) if self.pooled is not None else None
+        return Condition(self.embedding.to(device, dtype), pooled)
+
+    def added(self, height: int, width: int, factor: int) -> dict[str, torch.Tensor] | None:
+        """SDXL's added conditions for a latent of height × width: the picture's own size, nothing cropped, as target size too.
+
+        Podell et al., SDXL, arXiv 2307.01952, section 2.2.
+        """
+        if self.pooled is None:
+            return None
+        height, width = height * factor, width * factor
+        time_ids = torch.tensor([[height, width, 0, 0, height, width]], device=self.pooled.device, dtype=self.pooled.dtype)
+        return {"text_embeds": self.pooled, "time_ids": time_ids}
+
+
+def kept(weights: list[Path], compute: Callable[[], Condition]) -> Condition:
+    """The condition that `compute` makes from these text encoder files; computed the first time, then read from the cache."""
+    key = hashlib.sha256("|".join(identity(path) for path in weights).encode()).hexdigest()[:32]
+    file = cache_folder() / "empty-prompt" / f"{key}.safetensors"
+    if file.is_file():
+        tensors = load_file(file)
+        return Condition(tensors["embedding"], tensors.get("pooled"))
+    condition = compute()
+    tensors = {"embedding": condition.embedding.contiguous()}
+    if condition.pooled is not None:
+        tensors["pooled"] = condition.pooled.contiguous()
+    _write(file, tensors)
+    return condition
+
+
+def _write(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Keep it where that is possible; a read-only or full disk only costs the next start some seconds."""
+    unfinished = file.with_suffix(".part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, unfinished)
+        unfinished.replace(file)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
