@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from .store import cache_folder, identity
+from .store import cache_folder, identity, keep
 
 
 @dataclass
@@ -48,16 +48,5 @@ def kept(weights: list[Path], compute: Callable[[], Condition]) -> Condition:
     tensors = {"embedding": condition.embedding.contiguous()}
     if condition.pooled is not None:
         tensors["pooled"] = condition.pooled.contiguous()
-    _write(file, tensors)
+    keep(file, lambda unfinished: save_file(tensors, unfinished))
     return condition
-
-
-def _write(file: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Keep it where that is possible; a read-only or full disk only costs the next start some seconds."""
-    unfinished = file.with_suffix(".part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, unfinished)
-        unfinished.replace(file)
-    except OSError:
-        unfinished.unlink(missing_ok=True)

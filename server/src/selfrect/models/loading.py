@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors import SafetensorError
 
 from ..device import choose_device, choose_dtype
 from ..problems import Problem
@@ -38,7 +39,7 @@ def load_model(name_or_path: str | Path = "mini", device: str = "auto", dtype: s
 
             return load_checkpoint(place, str(name_or_path), chosen, number_type)
         return _load_folder(place, str(name_or_path), chosen, number_type)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise _not_a_model(place, error) from error
 
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +92,20 @@ def file_hash(path: Path) -> str:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.with_suffix(".part").write_text(digest.hexdigest(), "ascii")
-        kept.with_suffix(".part").replace(kept)
-    except OSError:
-        return digest.hexdigest()  # a read-only cache only costs the time
+    keep(kept, lambda unfinished: unfinished.write_text(digest.hexdigest(), "ascii"))
     return digest.hexdigest()
+
+
+def keep(file: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of the cache, whole or not at all; a read-only or full disk only costs the next start some time."""
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(unfinished)
+        unfinished.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
 
 
 def _user_folder(variable: str, below_home: str) -> Path:

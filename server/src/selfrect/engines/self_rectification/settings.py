@@ -27,7 +27,7 @@ class Settings:
         "recorded: those met during the inversion itself, which needs fewer network calls",
         choices=("current", "recorded"),
     )
-    last_up_levels: int = setting(2, "Injected levels", "How many of the last up levels with self-attention take other keys and values", 1, 4)
+    last_up_levels: int = setting(2, "Injected levels", "How many of the last up levels with self-attention are injected into", 1, 4)
     augment: int = setting(0, "Turned references", "Further copies of each reference: rotated (1 to 3), mirrored (4 to 7)", 0, 7)
     background_eta: float = setting(
         0.0,
