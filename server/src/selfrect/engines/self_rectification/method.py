@@ -13,6 +13,7 @@ from ... import __version__
 from ...device import peak_memory, reset_peak_memory
 from ...engine import Report, Request, Result, silent
 from ...models.model import Model
+from ...problems import from_exception
 from ...progress import Progress
 from .background import Growth
 from .description import DESCRIPTION
@@ -45,10 +46,20 @@ def rectify(
     return synthesize(model, Request(references, target, seed, options), report or silent)
 
 
-@torch.inference_mode()
 def synthesize(model: Model, request: Request, report: Report) -> Result:
     """The same by the small interface of all engines."""
     settings = check(request)
+    try:
+        return _synthesize(model, request, settings, report)
+    except (MemoryError, RuntimeError) as error:  # PyTorch says most of what can go wrong with RuntimeError
+        problem = from_exception(error)
+        if problem.code != "out_of_memory":
+            raise
+        raise problem from error
+
+
+@torch.inference_mode()
+def _synthesize(model: Model, request: Request, settings: Settings, report: Report) -> Result:
     plan = Plan(settings, len(request.references) * (settings.augment + 1))
     progress = Progress(report, plan.calls)
     network = Network(model, settings.steps, settings.last_up_levels, progress)
