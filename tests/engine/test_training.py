@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Training in small: drawn textures, a tiny network, a few steps, on the CPU."""
 
 from __future__ import annotations

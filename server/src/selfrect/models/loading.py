@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors import SafetensorError
 
 from ..device import choose_device, choose_dtype
-from ..problems import Problem
+from ..problems import Problem, from_exception
 from . import condition as conditions
 from .codec import AutoencoderCodec, Codec, PatchCodec
 from .condition import Condition
@@ -124,8 +124,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _not_a_model(place: Path, error: Exception) -> Problem:
-    if isinstance(error, RuntimeError) and "out of memory" in str(error).lower():
-        return Problem("out_of_memory", "Not enough memory to load the model.", "Use a smaller model or another device.", str(error))
+    told = from_exception(error)
+    if told.code == "out_of_memory":  # PyTorch says that, too, with a RuntimeError
+        return told
     return Problem(
         "bad_model",
         f"{place} is not a model that can be used here ({_first_line(error)}).",

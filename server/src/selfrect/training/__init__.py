@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Training of the small models that ship with the engine: `python -m selfrect.training recipes/mini.toml`.
 
 recipe            what a run is: data, network, phases, as a small TOML file

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m selfrect.training recipes/mini.toml --until 05:30`"""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The state of a run in one safetensors file: weights, their average, AdamW's moments, and the counters as metadata.
 
 One file, replaced in one rename: whenever the process ends, what is on disk is a whole state.

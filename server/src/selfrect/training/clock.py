@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How far a run is, in [0, 1]: by its steps, or by the time it has been given."""
 
 from __future__ import annotations

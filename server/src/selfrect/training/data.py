@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Random crops of textures, and pairs of crops of one texture.
 
 Every batch is a function of (seed, step) alone: a run that was interrupted continues as if it had not been.

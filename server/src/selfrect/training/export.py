@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The averaged weights of a run, as the package folder that the engine loads.
 
 python -m selfrect.training.export out/training/mini/state.safetensors server/src/selfrect/models/mini

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the network is asked for, and how much each noise level counts.
 
 Notation of Salimans & Ho 2022 (progressive distillation): z = √a·x + √(1−a)·ε, v = √a·ε − √(1−a)·x, SNR = a / (1−a).

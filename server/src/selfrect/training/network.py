@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The network and the noise schedule of a training run, and the files of the package folder that describe them.
 
 Image (B, 3, H, W) in [-1, 1] ⇄ patches (B, 48, H/4, W/4), channel-major as `pixel_unshuffle` orders them: the codec has

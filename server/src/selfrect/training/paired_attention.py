@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Self-attention in which the second half of the batch looks at the first: training for what rectifying does.
 
 Self-rectification lets the picture being made attend, with its own queries, to the keys and values of the reference

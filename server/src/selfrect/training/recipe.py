@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What one training run is. A recipe file says only what differs from the defaults here, and why."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the run has learnt so far: a sheet of pictures, and the loss on textures that it never saw."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Fetch the textures a recipe names, from the Debian packages that ship them.
 
 `textures.csv` is the whole record of the training data, one row per texture:
