@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`blender -b FILE --command selfrect rectify …`: the main job from a shell, with a JSON report and exit codes.
+
+Scripts that have bpy but not the `blender` program call `main(["rectify", …])` here; it returns the exit code.
+Exit codes: 0 done · 2 bad input · 3 model missing · 4 out of memory · 5 cancelled · 1 else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import extension
+from .. import rectify as job
+from ..host.engine_source import problems
+from ..host.job import Job
+from ..host.job_queue import JobQueue
+from ..scene import materials, picture_files
+from . import engine_settings
+
+_command = None
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command on the file that is open. arguments: what follows `selfrect`. Returns the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse has printed help or what is wrong
+        return int(stop.code or 0)
+    report: dict[str, Any] = {"state": "failed", "exit_code": 0, "problem": None}
+    try:
+        _rectify(options, report)
+    except Exception as error:  # noqa: BLE001 - whatever it is ends in the report and in the exit code
+        problem = problems.from_exception(error)
+        report["problem"], report["exit_code"] = problem.as_dict(), problems.exit_code(problem)
+        report["state"] = "cancelled" if problem.code == "cancelled" else "failed"
+        print(f"selfrect: {problem}", file=sys.stderr)
+    return _write_report(options.report, report)
+
+
+def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
+    """The steps in order; each adds to the report what it has done. Raises Problem."""
+    scene = bpy.context.scene
+    if options.output:
+        picture_files.check(options.output)
+    reference, target = _find(options.reference, "reference"), _find(options.target, "target")
+    material = _material(options)
+    settings = engine_settings.values(scene)
+    settings.update({name: value for name in settings if (value := getattr(options, name)) is not None})
+    choices = {name: _first(getattr(options, name), getattr(scene.selfrect, name)) for name in ("model", "device", "dtype", "seed")}
+    order = job.order(scene, reference, target, settings=settings, **choices)
+    report.update(reference=reference.name, target=target.name)
+
+    queue = JobQueue(lambda: options.engine or extension.engine_location())
+    try:
+        result, record = job.make(queue, order, _Progress())
+    finally:
+        queue.close()
+    report.update(record, result=result.name)
+    if options.output:
+        picture_files.save(result, options.output)
+        report["output"] = str(Path(options.output).absolute())
+    if material:
+        report["material"] = materials.apply(material, result, reference).as_dict()
+    if options.save is not None:
+        report["blend"] = picture_files.save_blend(options.save)
+    report["state"] = "done"
+    print(f"selfrect: “{result.name}” is made.", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="blender -b FILE --command selfrect", description="Self-rectification of textures.")
+    rectify = parser.add_subparsers(required=True, metavar="rectify").add_parser(
+        "rectify", help="rough target + reference → coherent texture", description="Images are named as in the file, or by path."
+    )
+    add = rectify.add_argument
+    add("--reference", required=True, metavar="NAME|PATH", help="the texture that the result should look like")
+    add("--target", required=True, metavar="NAME|PATH", help="the rough edit whose layout is kept")
+    add("--output", metavar="PATH", help="also write the result as .png, .tif (16 bit) or .exr (32 bit, linear)")
+    add("--material", metavar="NAME", help="make the result the base colour of this material")
+    add("--apply", action="store_true", help="the same for the material of the active object")
+    add("--save", nargs="?", const="", metavar="PATH", help="save the .blend, to its own file or as a copy to PATH")
+    add("--report", metavar="JSON", help="write a report to this file; - prints it")
+    add("--engine", metavar="LOCATION", help="a Python environment or a command; default: the preference, or $SELFRECT_ENGINE")
+    add("--model", metavar="NAME|PATH", help="default: the scene's, at first “mini”")
+    add("--device", help="default: the scene's, at first “auto”")
+    add("--dtype", help="default: the scene's, at first “auto”")
+    add("--seed", type=int, help="default: the scene's, at first 0")
+    for setting in engine_settings.current():
+        _add_setting(rectify, setting)
+    return parser
+
+
+def _add_setting(parser: argparse.ArgumentParser, setting: dict[str, Any]) -> None:
+    flag = "--" + setting["name"].replace("_", "-")
+    words = setting["description"].replace("%", "%%")
+    if setting["kind"] == "bool":
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=words)
+    elif setting["kind"] == "enum":
+        parser.add_argument(flag, choices=setting["choices"], help=words)
+    else:
+        parser.add_argument(flag, type={"int": int, "float": float}[setting["kind"]], help=words)
+
+
+def _find(name: str, what: str) -> bpy.types.Image:
+    """An image of the file by name, else by path."""
+    image = bpy.data.images.get(name)
+    if image is None and not Path(name).is_file():
+        sentence = f"There is neither an image nor a file “{name}” for the {what}."
+        raise problems.Problem("bad_input", sentence, "Give an image's name in the .blend, or the path of a picture.")
+    return image or bpy.data.images.load(str(Path(name).absolute()), check_existing=True)
+
+
+def _material(options: argparse.Namespace) -> bpy.types.Material | None:
+    """Looked up first: a wrong name should not cost a rectification."""
+    if options.material:
+        return materials.by_name(options.material)
+    return materials.find_or_make(bpy.context) if options.apply else None
+
+
+def _first(given: Any, otherwise: Any) -> Any:
+    return otherwise if given is None else given
+
+
+class _Progress:
+    """One line on stderr for each stage."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, work: Job) -> None:
+        if work.stage != self._stage:
+            self._stage = work.stage
+            print(f"selfrect: {work.stage} ({work.fraction:.0%})", file=sys.stderr)
+
+
+def _write_report(where: str | None, report: dict[str, Any]) -> int:
+    """Write it if it is wanted; a report that cannot be written is a failure of its own."""
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    try:
+        if where == "-":
+            print(text)
+        elif where:
+            Path(where).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        print(f"selfrect: the report could not be written: {error}", file=sys.stderr)
+        return report["exit_code"] or problems.exit_code(problems.from_exception(error))
+    return report["exit_code"]
+
+
+def register() -> None:
+    """Make `selfrect` a command of Blender's."""
+    global _command
+    _command = bpy.utils.register_cli_command("selfrect", main)
+
+
+def unregister() -> None:
+    """Take the command back."""
+    bpy.utils.unregister_cli_command(_command)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a button is not available, in a sentence for the line beneath it; empty where it is."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import extension, main_thread
+from ..host.engine_process import engine_command
+from ..host.engine_source import problems
+from ..scene import images, materials
+
+
+def engine() -> str:
+    """Why no engine can be started."""
+    return _problem_of(engine_command, extension.engine_location())
+
+
+def new_target(context: bpy.types.Context) -> str:
+    """Why no target can be made."""
+    return _problem_of(images.check, context.scene.selfrect.reference, "reference")
+
+
+def rectify(context: bpy.types.Context) -> str:
+    """Why nothing can be rectified now."""
+    choices = context.scene.selfrect
+    if main_thread.working():
+        return "A rectification is running."
+    return _problem_of(images.check, choices.reference, "reference") or _problem_of(images.check, choices.target, "target") or engine()
+
+
+def apply(context: bpy.types.Context) -> str:
+    """Why there is nothing to apply, or nothing to apply it to."""
+    if context.scene.selfrect.result is None:
+        return "There is no result yet."
+    return _problem_of(materials.of_context, context)
+
+
+def _problem_of(function, *arguments) -> str:
+    try:
+        function(*arguments)
+    except problems.Problem as problem:
+        return str(problem)
+    return ""
