@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# make demo           the main job on an example, through Blender without a window; pictures in out/demo
+# make test           every test that needs no root
+# make test-blender   the built extension in a real Blender 4.3 (root on Debian: it makes a chroot)
+# make zip            the extension, out/selfrect_blender.zip
+# make clean          deletes the results; make distclean also the environments
+# Needs Python 3.10 or newer, and Python 3.11 for Blender's module. PYTHON=… and PYTHON311=… choose them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: demo test test-ruff test-engine test-blender zip clean distclean
+
+BPY := 4.2 4.5 5.0
+TORCH := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),cuda,cpu)
+PIP := bin/python -m pip --disable-pip-version-check --quiet
+
+# $(call python,candidates,condition on v): the first candidate that is a Python of such a version and can make environments
+python = $(shell for p in $(1); do "$$p" -c 'import sys, ensurepip; v = sys.version_info[:2]; sys.exit(not ($(2)))' \
+	2>/dev/null && echo "$$p" && break; done)
+PYTHON = $(call python,python3 python3.13 python3.12 python3.11 python3.10,(3, 10) <= v <= (3, 14))
+PYTHON311 = $(call python,python3.11 python3,v == (3, 11))
+
+demo: .venv/.ready .venv-bpy-4.5/.ready zip
+	.venv-bpy-4.5/bin/python tests/data/demo.py --zip out/selfrect_blender.zip --engine .venv --output out/demo
+
+test: test-ruff test-engine $(BPY:%=test-bpy-%)
+
+test-ruff: .venv/.ready
+	.venv/bin/ruff check .
+
+test-engine: .venv/.ready
+	.venv/bin/python -m pytest tests/protocol tests/host tests/engine
+
+test-bpy-%: .venv-bpy-%/.ready .venv/.ready zip
+	.venv-bpy-$*/bin/python -m pytest tests/blender
+
+test-blender: .venv/.ready zip
+	tests/real_blender/chroot.sh trixie
+	.venv/bin/python -m pytest tests/real_blender
+
+# Blender's own packer, which the bpy module brings along. What it leaves out is said in blender_manifest.toml.
+zip: .venv-bpy-4.5/.ready
+	mkdir -p out
+	.venv-bpy-4.5/bin/python .venv-bpy-4.5/lib/python3.11/site-packages/bpy/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py \
+		build --source-dir . --output-filepath out/selfrect_blender.zip
+
+# The engine, with what tests need. The build tool comes from engine.txt too, hence --no-build-isolation.
+.venv/.ready: wheels/engine.txt wheels/tests.txt wheels/torch-$(TORCH).txt server/pyproject.toml
+	@[[ -n "$(PYTHON)" ]] || { echo "make: no Python 3.10…3.14 with venv was found; install one (Debian: apt install python3-venv)" \
+		"or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	[[ -x .venv/bin/python ]] || $(PYTHON) -m venv .venv
+	.venv/$(PIP) install --no-deps --require-hashes -r wheels/engine.txt -r wheels/tests.txt
+	.venv/$(PIP) install -r wheels/torch-$(TORCH).txt
+	.venv/$(PIP) install --no-deps --no-build-isolation --editable server
+	.venv/$(PIP) check
+	touch $@
+
+.venv-bpy-%/.ready: wheels/bpy-%.txt
+	@[[ -n "$(PYTHON311)" ]] || { echo "make: Blender's module needs Python 3.11 exactly, with venv (Debian 12: apt install" \
+		"python3.11-venv); name it: make PYTHON311=/path/to/python3.11" >&2; exit 1; }
+	[[ -x .venv-bpy-$*/bin/python ]] || $(PYTHON311) -m venv .venv-bpy-$*
+	.venv-bpy-$*/$(PIP) install --only-binary :all: --no-deps --require-hashes -r $<
+	@.venv-bpy-$*/bin/python -c 'import bpy' || { echo "make: bpy $* cannot start. On Debian it needs: apt install libx11-6" \
+		"libxrender1 libxxf86vm1 libxfixes3 libxi6 libxkbcommon0 libsm6 libice6 libgl1 libgomp1 libegl1 libgl1-mesa-dri" >&2; exit 1; }
+	touch $@
+
+clean:
+	rm -rf out/demo out/gui out/real_blender out/selfrect_blender.zip
+
+distclean: clean
+	rm -rf .venv $(BPY:%=.venv-bpy-%)
