@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loading diffusion models: `loading` (name or path → Model), `store` (where models are), `codec`, `condition`, `single_file`."""
+"""Diffusion models: `loading` (name or path → Model) by `folder` or `single_file`; `store` (where they are), `codec`, `condition`."""

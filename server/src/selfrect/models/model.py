@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from diffusers import UNet2DConditionModel
 
+from ..problems import Problem
 from .codec import Codec
 from .condition import Condition
 
@@ -30,3 +31,24 @@ class Model:
     prediction_type: str
     device: torch.device
     dtype: torch.dtype
+
+
+def ready(unet: UNet2DConditionModel, device: torch.device) -> UNet2DConditionModel:
+    """For work, not for training; channels_last is what convolutions are fastest in."""
+    return unet.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def family_of(unet: UNet2DConditionModel, own_codec: bool = False) -> str:
+    """By what tells the families apart: the second condition, and the width of the text encoder."""
+    if own_codec:
+        return "mini"
+    if unet.config.addition_embed_type == "text_time":
+        return "sdxl"
+    return {768: "sd1", 1024: "sd2"}.get(unet.config.cross_attention_dim, "other")
+
+
+def checked_prediction(kind: str) -> str:
+    """Raises Problem bad_model for what is neither ε- nor v-prediction."""
+    if kind not in ("epsilon", "v_prediction"):
+        raise Problem("bad_model", f"The model predicts “{kind}”.", "Use a model with epsilon or v prediction.")
+    return kind

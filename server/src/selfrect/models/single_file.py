@@ -23,8 +23,7 @@ from . import condition as conditions
 from .codec import AutoencoderCodec
 from .condition import Condition
 from .empty_prompt import encode, encode_two, ids_of_nothing
-from .loading import family_of, ready
-from .model import Model
+from .model import Model, family_of, ready
 from .schedule import alphas_cumprod
 from .store import file_hash
 
@@ -32,8 +31,8 @@ from .store import file_hash
 SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000}
 
 
-def load_checkpoint(file: Path, name: str, device: torch.device, dtype: torch.dtype) -> Model:
-    """Raises KeyError or ValueError where the file is no such checkpoint (the caller makes the sentence)."""
+def load_single_file(file: Path, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+    """Raises SafetensorError, KeyError or ValueError where the file is no such checkpoint (the caller makes the sentence)."""
     weights = load_file(file)
     if not any(key.startswith(shapes.UNET) for key in weights):
         raise ValueError(f"no tensors named {shapes.UNET}… in {file.name}")
