@@ -25,6 +25,8 @@ def preferences() -> bpy.types.AddonPreferences:
 def engine_location() -> str:
     """Where the engine is: the preference, else the environment variable SELFRECT_ENGINE, else `engine` in the user folder.
 
-    What a location may be is told by `host.engine_process.engine_command`.
+    Empty where there is none of them. What a location may be is told by `host.engine_process.engine_command`.
     """
-    return preferences().engine_location.strip() or os.environ.get("SELFRECT_ENGINE", "").strip() or str(user_folder() / "engine")
+    own = user_folder() / "engine"
+    chosen = preferences().engine_location.strip() or os.environ.get("SELFRECT_ENGINE", "").strip()
+    return chosen or (str(own) if own.is_dir() else "")

@@ -7,7 +7,7 @@ images → `order` (copies of pixels and names, no data-block) → the engine �
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import bpy
@@ -43,7 +43,6 @@ class Order:
     scene_name: str
     target_name: str
     is_data: bool  # Non-Color in, Non-Color out
-    choices: dict[str, Any] = field(default_factory=dict)
 
 
 def order(
@@ -61,7 +60,6 @@ def order(
         scene_name=scene.name,
         target_name=target.name,
         is_data=reference.colorspace_settings.is_data,
-        choices=choices,
     )
 
 

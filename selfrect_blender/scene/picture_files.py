@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-import errno
+import os
+import shutil
 from pathlib import Path
 
 import bpy
 
 from ..host.engine_source import problems
 
-#: ending → file format, bits. PNG and TIFF get display values, EXR scene-linear light.
-_FORMATS = {".png": ("PNG", "16"), ".tif": ("TIFF", "16"), ".tiff": ("TIFF", "16"), ".exr": ("OPEN_EXR", "32")}
+#: ending → file format, bits of each of the three channels. PNG and TIFF get display values, EXR scene-linear light.
+_FORMATS = {".png": ("PNG", 16), ".tif": ("TIFF", 16), ".tiff": ("TIFF", 16), ".exr": ("OPEN_EXR", 32)}
+_SPARE = 1 << 20  # bytes: headers, and what others write meanwhile
 
 
 def check(path: str) -> None:
@@ -21,44 +23,71 @@ def check(path: str) -> None:
 
 
 def save(image: bpy.types.Image, path: str) -> None:
-    """Write `image` to `path`, in the format that the ending names, as it is: no view transform. Raises Problem."""
+    """Write `image` to `path`, in the format that the ending names, as it is: no view transform.
+
+    A file that is there already is replaced only when the new one is complete. Raises Problem.
+    """
     check(path)
     target = Path(path).absolute()
     file_format, bits = _FORMATS[target.suffix.lower()]
+    unfinished = target.with_name(f"{target.stem}.unfinished{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _check_space(target, image.size[0] * image.size[1] * 3 * bits // 8 + _SPARE)
+        _write(image, unfinished, file_format, bits)
+        os.replace(unfinished, target)
+    except (RuntimeError, OSError) as error:
+        if unfinished.exists():
+            unfinished.unlink()
+        raise _unwritten(target, error) from error
+
+
+def save_blend(path: str) -> str:
+    """Save the .blend: to its own file where `path` is empty, else a copy. Returns where. Raises Problem.
+
+    Blender itself replaces a file only by a complete one.
+    """
+    if not path and not bpy.data.filepath:
+        raise problems.Problem("bad_input", "The .blend has no file yet.", "Give a path to save it to.")
+    where = Path(path).absolute() if path else Path(bpy.data.filepath)
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(where), copy=bool(path))
+    except RuntimeError as error:
+        raise _unwritten(where, error) from error
+    return str(where)
+
+
+def _write(image: bpy.types.Image, path: Path, file_format: str, bits: int) -> None:
     scene = bpy.data.scenes.new("selfrect output")  # save_render takes depth and view from a scene: one of our own
     try:
         settings = scene.render.image_settings
         if hasattr(settings, "media_type"):  # Blender 5.0 and newer
             settings.media_type = "IMAGE"
-        settings.file_format, settings.color_mode, settings.color_depth = file_format, "RGB", bits
+        settings.file_format, settings.color_mode, settings.color_depth = file_format, "RGB", str(bits)
         if image.colorspace_settings.is_data:
             scene.view_settings.view_transform = "Raw"
         else:
             scene.display_settings.display_device = "sRGB"
             scene.view_settings.view_transform = "Standard"
         scene.view_settings.look = "None"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        image.save_render(str(target), scene=scene)
-    except (RuntimeError, OSError) as error:
-        raise _unwritten(str(target), error) from error
+        image.save_render(str(path), scene=scene)
     finally:
         bpy.data.scenes.remove(scene)
 
 
-def save_blend(path: str) -> str:
-    """Save the .blend: to its own file where `path` is empty, else a copy. Returns where. Raises Problem."""
-    if not path and not bpy.data.filepath:
-        raise problems.Problem("bad_input", "The .blend has no file yet.", "Give a path to save it to.")
-    where = str(Path(path).absolute()) if path else bpy.data.filepath
-    try:
-        bpy.ops.wm.save_as_mainfile(filepath=where, copy=bool(path))
-    except RuntimeError as error:
-        raise _unwritten(where, error) from error
-    return where
+def _check_space(target: Path, needed: int) -> None:
+    """Blender writes half a PNG to a full disk without a word, so the room is measured before."""
+    free = shutil.disk_usage(target.parent).free
+    if free < needed:
+        sentence = f"“{target}” needs up to {needed / 1e6:.0f} MB, but its disk has {free / 1e6:.0f} MB left."
+        raise problems.Problem("disk_full", sentence, "Free some space, or choose another place.")
 
 
-def _unwritten(where: str, error: Exception) -> problems.Problem:
-    """Blender tells of full disks in words only."""
-    full = getattr(error, "errno", None) == errno.ENOSPC or "space" in str(error).lower()
-    code, remedy = ("disk_full", "Free some space") if full else ("bad_input", "Check that the folder can be written to")
-    return problems.Problem(code, f"“{where}” could not be written: {str(error).strip()}", f"{remedy}, or choose another place.")
+def _unwritten(where: Path, error: Exception) -> problems.Problem:
+    """Blender tells of full disks in changing words, or in wrong ones: the disk is asked too."""
+    words = str(error).strip().removeprefix("Error: ")
+    folder_exists = where.parent.is_dir()
+    if "No space left" in words or (folder_exists and shutil.disk_usage(where.parent).free < _SPARE):
+        return problems.Problem("disk_full", f"“{where}” could not be written: its disk is full.", "Free some space.", words)
+    remedy = "Check that the folder can be written to, or choose another place."
+    return problems.Problem("bad_input", f"“{where}” could not be written: {words}.", remedy)

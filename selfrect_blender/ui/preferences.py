@@ -30,10 +30,9 @@ class SelfrectPreferences(bpy.types.AddonPreferences):
         """The location, and whether something is there."""
         layout = self.layout
         layout.prop(self, "engine_location")
-        if not self.engine_location.strip():
-            layout.label(text=f"Used now: {extension.engine_location()}")
         reason = reasons.engine()
-        layout.label(text=reason or "An engine is there.", icon="ERROR" if reason else "CHECKMARK")
+        text = reason or f"Used now: {extension.engine_location()}"
+        layout.label(text=text, icon="ERROR" if reason else "CHECKMARK")
 
 
 register, unregister = bpy.utils.register_classes_factory((SelfrectPreferences,))

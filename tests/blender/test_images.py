@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import bpy
 import numpy as np
 import pytest
@@ -183,3 +185,18 @@ def test_a_place_that_cannot_be_written_to_is_told(extension, tmp_path, new_imag
         extension.picture_files.save(image, str(tmp_path / "file" / "x.png"))
     with pytest.raises(extension.problems.Problem, match="ending"):
         extension.picture_files.save(image, str(tmp_path / "x.jpg"))
+
+
+def test_a_full_disk_is_told_with_its_numbers_and_the_old_file_stays(extension, tmp_path, new_image, monkeypatch):
+    image, _ = new_image(64, 64)
+    path = tmp_path / "result.png"
+    path.write_text("the old one")
+    monkeypatch.setattr(extension.picture_files.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100_000))
+    with pytest.raises(extension.problems.Problem, match=r"needs up to 1 MB, but its disk has 0 MB left") as caught:
+        extension.picture_files.save(image, str(path))
+    assert caught.value.code == "disk_full"
+    with pytest.raises(extension.problems.Problem) as caught:
+        extension.picture_files.save_blend(str(tmp_path / "no folder" / "x.blend" / "x.blend"))
+    assert caught.value.code == "bad_input"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["result.png"]
+    assert path.read_text() == "the old one"
