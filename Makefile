@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # make demo           the main job on an example, through Blender without a window; pictures in out/demo
+#                     RECTIFY="--background-eta 1 …" hands options to `selfrect rectify`
 # make test           every test that needs no root
 # make test-blender   the built extension in a real Blender 4.3 (root on Debian: it makes a chroot)
 # make zip            the extension, out/selfrect_blender.zip
@@ -23,9 +24,12 @@ PYTHON = $(call python,python3 python3.13 python3.12 python3.11 python3.10,(3, 1
 PYTHON311 = $(call python,python3.11 python3,v == (3, 11))
 
 demo: .venv/.ready .venv-bpy-4.5/.ready zip
-	.venv-bpy-4.5/bin/python tests/data/demo.py --zip out/selfrect_blender.zip --engine .venv --output out/demo
+	.venv-bpy-4.5/bin/python tests/data/demo.py --zip out/selfrect_blender.zip --engine .venv --output out/demo $(RECTIFY)
 
 test: test-ruff test-engine $(BPY:%=test-bpy-%)
+
+# One thread: the tests' pictures are tiny, and on a busy machine two threads spend their time waiting for each other.
+test-engine test-bpy-%: export OMP_NUM_THREADS = 1
 
 test-ruff: .venv/.ready
 	.venv/bin/ruff check .

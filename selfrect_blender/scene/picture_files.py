@@ -72,7 +72,7 @@ def _write(image: bpy.types.Image, path: Path, file_format: str, bits: int) -> N
         scene.view_settings.look = "None"
         image.save_render(str(path), scene=scene)
     finally:
-        bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove([scene])  # scenes.remove crashes Blender 4.3 under --command
 
 
 def _check_space(target: Path, needed: int) -> None:

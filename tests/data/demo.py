@@ -25,13 +25,13 @@ def main() -> None:
     parser.add_argument("--engine", type=Path, required=True, help="the engine's Python environment")
     parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--size", type=int, default=256, help="pixels of the example's sides")
-    arguments = parser.parse_args()
+    arguments, more = parser.parse_known_args()  # more: further options of `selfrect rectify`
     output = arguments.output.resolve()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="selfrect-demo-") as user_folder:
         os.environ["BLENDER_USER_RESOURCES"] = user_folder  # read when bpy is imported
         rectify = install_extension(arguments.zip.resolve())
-        make_material(rectify, output, arguments.engine.resolve(), arguments.size)
+        make_material(rectify, output, arguments.engine.resolve(), arguments.size, more)
     print_summary(output, time.monotonic() - start)
 
 
@@ -46,7 +46,7 @@ def install_extension(zip_file: Path):
     return importlib.import_module(EXTENSION + ".selfrect_blender.ui.cli").main
 
 
-def make_material(rectify, output: Path, engine: Path, size: int) -> None:
+def make_material(rectify, output: Path, engine: Path, size: int, more: list[str]) -> None:
     """Draws the example, builds a scene around it, rectifies the target into its material, renders and saves."""
     import board_scene
     from draw_example import draw_example
@@ -64,7 +64,7 @@ def make_material(rectify, output: Path, engine: Path, size: int) -> None:
         "save": output / "material.blend",
         "report": output / "report.json",
     }
-    status = rectify(["rectify", *(word for name, value in options.items() for word in (f"--{name}", str(value)))])
+    status = rectify(["rectify", *(word for name, value in options.items() for word in (f"--{name}", str(value))), *more])
     if status:
         raise SystemExit(status)
     print("Rendering …", flush=True)

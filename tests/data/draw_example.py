@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws the example that `make demo` works on: a wooden board as reference, and a rough target cut out of it.
 
-The target is what an artist would do: pieces cut out of the board, moved, turned and mirrored onto a transparent canvas.
+The target is what an artist would do: pieces cut out of the board, moved, turned and mirrored on a transparent canvas.
 Needs bpy, 4.2 or newer, as a module.
 
     python draw_example.py FOLDER [SIZE]     writes FOLDER/reference.png and FOLDER/target.png, SIZE² pixels (256)
@@ -27,18 +27,28 @@ class Piece:
     half: tuple[float, float]  # half width, half height
     place: tuple[float, float]  # centre in the target
     turn: float  # degrees, counter-clockwise
-    mirrored: bool = False
+    mirrored: bool
 
 
-PIECES = (
-    Piece((0.31, 0.33), (0.25, 0.19), (0.67, 0.33), turn=90.0),  # the large knot, upright
-    Piece((0.74, 0.70), (0.20, 0.15), (0.27, 0.22), turn=-30.0, mirrored=True),  # the small one
-    Piece((0.50, 0.88), (0.30, 0.10), (0.32, 0.76), turn=40.0),  # heartwood
-    Piece((0.72, 0.20), (0.19, 0.13), (0.80, 0.82), turn=-15.0, mirrored=True),  # sapwood
-)
+# The slices of the board in their order around the corner: middle in the reference, mirrored or not, how far each lies too far out.
+SLICES = ((0.13, True, 0.02), (0.31, False, -0.02), (0.55, False, 0.03), (0.13, False, -0.03), (0.76, False, 0.01), (0.55, True, -0.02))
 
 
-def rough_target(reference: np.ndarray, pieces: tuple[Piece, ...] = PIECES) -> np.ndarray:
+def bent_board() -> list[Piece]:
+    """The job: a straight board shall go round a corner. Slices of it are laid out like a fan around the lower right corner.
+
+    Their outer ends leave gaps, their inner ends overlap, and by hand they are not laid precisely: year rings do not meet.
+    """
+    pieces = []
+    for number, (middle, mirrored, slip) in enumerate(SLICES):
+        angle = 3.0 + 16.8 * number  # of the place, seen from the corner: 0 degrees to the left, 90 above
+        reach = 0.74 + slip
+        place = 1.0 - reach * math.cos(math.radians(angle)), 1.0 - reach * math.sin(math.radians(angle))
+        pieces.append(Piece((middle, 0.5), (0.125, 0.5), place, turn=90.0 - angle, mirrored=mirrored))
+    return pieces
+
+
+def rough_target(reference: np.ndarray, pieces: list[Piece]) -> np.ndarray:
     """(S, S, 3) float32 in [0, 1] → (S, S, 4): the pieces, later ones on top; alpha 1 where something lies, else 0."""
     size = len(reference)
     target = np.zeros((size, size, 4), np.float32)
@@ -84,7 +94,7 @@ def draw_example(folder: Path, size: int = 256) -> tuple[Path, Path]:
     reference = draw_wood(size)
     paths = folder / "reference.png", folder / "target.png"
     save_png(reference, paths[0])
-    save_png(rough_target(reference), paths[1])
+    save_png(rough_target(reference, bent_board()), paths[1])
     return paths
 
 
