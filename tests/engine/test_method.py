@@ -51,6 +51,14 @@ def test_same_seed_same_picture_other_seed_another(model):
     assert np.abs(once - other).max() > 0.01
 
 
+@pytest.mark.parametrize(("dtype", "apart"), [("bfloat16", 0.01), ("float16", 0.002)])
+def test_half_precision_makes_the_same_picture(model, dtype, apart):
+    half = selfrect.load_model("mini", device="cpu", dtype=dtype)
+    exact, rounded = (selfrect.rectify(m, picture(), picture(seed=1), QUICK) for m in (model, half))
+    assert 0 < np.abs(exact.image - rounded.image).mean() < apart
+    assert rounded.record["dtype"] == dtype
+
+
 def test_inputs_stay_as_they_were(model):
     reference, target = picture(), rough()
     before = reference.copy(), target.copy()

@@ -33,8 +33,8 @@ def unet_config(weights: Weights) -> dict[str, Any]:
         "layers_per_block": levels[0]["blocks"],
         "down_block_types": ["CrossAttnDownBlock2D" if level["depth"] else "DownBlock2D" for level in levels],
         "up_block_types": ["CrossAttnUpBlock2D" if level["depth"] else "UpBlock2D" for level in reversed(levels)],
-        # A level without attention takes the depth of the middle: diffusers asks for a number, and the middle for the last one.
-        "transformer_layers_per_block": [level["depth"] or deepest for level in levels],
+        # diffusers wants a number for levels without attention too, and gives the middle that of the last level.
+        "transformer_layers_per_block": [*(level["depth"] or 1 for level in levels[:-1]), deepest],
         "cross_attention_dim": weights[some_block].shape[1],
         "use_linear_projection": linear,
         # diffusers' name for the number of heads: 8 in SD 1.x, one per 64 channels since SD 2.x.
