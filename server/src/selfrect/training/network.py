@@ -17,6 +17,7 @@ from diffusers import UNet2DConditionModel
 PATCH = 4
 CONDITION_CHANNELS = 8  # the network has no use for a text condition; diffusers' blocks want one, so it is all zeros
 LOG_SNR_SHIFT = -2 * math.log(2)
+USED_UNTIL = 0.1  # cumulative alpha of the last level that users meet
 
 
 def build_network(channels: tuple[int, int, int], layers: int, heads: int) -> UNet2DConditionModel:
@@ -55,8 +56,13 @@ def cosine_alphas(steps: int = 1000, first: float = 0.003, least: float = 1e-5) 
 
 
 def scheduler_config() -> dict:
-    """The schedule as diffusers' DDIMScheduler reads it."""
+    """The schedule as diffusers' DDIMScheduler reads it: of the levels trained on, those that the model is used at.
+
+    Inverting divides by √a(t): near pure noise, where the network is still weak, every error of it becomes a drift of
+    colour. So it is used up to `USED_UNTIL` only; a model trained for longer may go further (SD 1.x ends at 0.005).
+    """
     alphas = cosine_alphas()
+    alphas = alphas[alphas > USED_UNTIL]
     betas = 1 - alphas / torch.cat([alphas.new_ones(1), alphas[:-1]])
     return {
         "_class_name": "DDIMScheduler",
