@@ -37,9 +37,9 @@ class Condition:
         return {"text_embeds": self.pooled, "time_ids": time_ids}
 
 
-def kept(weights: list[Path], compute: Callable[[], Condition]) -> Condition:
-    """The condition that `compute` makes from these text encoder files; computed the first time, then read from the cache."""
-    key = hashlib.sha256("|".join(identity(path) for path in weights).encode()).hexdigest()[:32]
+def kept(files: list[Path], compute: Callable[[], Condition]) -> Condition:
+    """The condition that `compute` makes from these files; computed the first time, then read from the cache."""
+    key = hashlib.sha256("|".join(identity(path) for path in files).encode()).hexdigest()[:32]
     file = cache_folder() / "empty-prompt" / f"{key}.safetensors"
     if file.is_file():
         tensors = load_file(file)

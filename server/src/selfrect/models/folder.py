@@ -55,6 +55,7 @@ def _condition(folder: Path, index: dict[str, Any], unet: UNet2DConditionModel) 
     from . import empty_prompt  # here: transformers takes seconds to import, and the condition is mostly in the cache
 
     files = [_weights(folder / part, "model") for part in ("text_encoder", "text_encoder_2") if (folder / part).is_dir()]
+    files += [path for path in (folder / "model_index.json",) if path.is_file()]  # it says what SDXL makes of an empty prompt
     return conditions.kept(files, lambda: empty_prompt.from_folder(folder, index))
 
 
