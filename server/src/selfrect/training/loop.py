@@ -106,7 +106,7 @@ class Run:
         shared = phase.pairs and torch.rand((), generator=chance).item() < phase.shared_attention
         self.attention.share(shared)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            network = self.compiled if self.recipe.compile and phase.compile else self.network
+            network = self.compiled if self.recipe.compile else self.network
             predicted = predict(network, noisy.to(memory_format=torch.channels_last), timesteps)
         weight = losses.weights(self.alphas[timesteps], self.recipe.min_snr_gamma, self.recipe.least_weight)
         loss = losses.v_loss(predicted, target, weight)

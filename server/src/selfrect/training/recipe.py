@@ -21,7 +21,6 @@ class Phase:
     batch: int = 16  # crops; in pairs: half of them references, half targets
     pairs: bool = False
     shared_attention: float = 0.0  # part of the batches in which targets look at their references
-    compile: bool = True  # if the recipe compiles at all; a short phase of another size is not worth its graph
 
 
 @dataclass(frozen=True)
