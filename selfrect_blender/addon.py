@@ -4,10 +4,19 @@
 from __future__ import annotations
 
 from . import main_thread
-from .ui import cli, engine_settings, operators, panels, preferences, properties
+from .ui import cli, engine_settings, operators, panels, preferences, properties, translations
 
 # Properties come before what draws them. main_thread first: it is then the last to go, when no part asks for work any more.
-PARTS = (main_thread, preferences, engine_settings, properties, operators, panels, cli)
+PARTS = (
+    main_thread,
+    translations,
+    preferences,
+    engine_settings,
+    properties,
+    operators,
+    panels,  # the root panels come before the sub-panels of others
+    cli,
+)
 
 
 def register() -> None:

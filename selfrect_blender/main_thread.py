@@ -145,7 +145,7 @@ def _push_undo(message: str) -> None:
 
 def redraw() -> None:
     """Let the editors that have a Rectify tab draw themselves anew."""
-    for area in _areas("IMAGE_EDITOR", "NODE_EDITOR"):
+    for area in _areas("IMAGE_EDITOR", "NODE_EDITOR", "VIEW_3D"):
         area.tag_redraw()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tab "Rectify" in the sidebars of the Image Editor and the Shader Editor: one panel, drawn twice."""
+"""The root panel of the tab "Rectify", one for each editor. What belongs to other steps of the work are sub-panels of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import bpy
 
 from .. import main_thread
 from ..host.job import JobState
-from . import engine_settings, reasons
+from . import engine_settings, places, reasons
 
 _PIXELS_PER_LETTER = 6.3  # of Blender's default font; good enough to break lines
 
 
 class _RectifyPanel:
+    """From the reference to the result"""
+
     bl_label = "Rectify"
-    bl_region_type = "UI"
-    bl_category = "Rectify"
 
     def draw(self, context: bpy.types.Context) -> None:
         """From top to bottom in the order of the work."""
@@ -123,21 +123,5 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-class SELFRECT_PT_image(_RectifyPanel, bpy.types.Panel):
-    """In the Image Editor"""
-
-    bl_space_type = "IMAGE_EDITOR"
-
-
-class SELFRECT_PT_shader(_RectifyPanel, bpy.types.Panel):
-    """In the Shader Editor"""
-
-    bl_space_type = "NODE_EDITOR"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Not in the compositor or in geometry nodes."""
-        return context.space_data.tree_type == "ShaderNodeTree"
-
-
-register, unregister = bpy.utils.register_classes_factory((SELFRECT_PT_image, SELFRECT_PT_shader))
+SELFRECT_PT_image, SELFRECT_PT_shader, SELFRECT_PT_view3d = PANELS = places.sidebar_panels(_RectifyPanel, "")
+register, unregister = bpy.utils.register_classes_factory(PANELS)
