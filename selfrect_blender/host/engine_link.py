@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 from .engine_process import EngineProcess
 from .engine_source import problems, protocol
+from .vital_signs import Observer
 
 _LONGEST_UNWATCHED = 1.0  # seconds counted at most between two calls of `fault`
+_WORTH_A_LOOK = 1.0  # seconds of silence after which the system is asked what the process does
 _LATEST_ONLY = ("progress", "preview", "heartbeat")  # only the newest of each is worth keeping
 _RESTART = "Press Rectify to start it again; the log has its last words."
 
@@ -30,6 +32,8 @@ class Deadlines:
     greeting: float = 60.0  # from the start of the process to its first message
     loading: float = 60.0  # without a single byte before `devices`: importing PyTorch can stop every thread for long
     silence: float = 10.0  # without a single byte after that; the engine's heart beats at least every 2 s
+    half_frame: float = 4.0  # without a single byte in the middle of a message, which is written in one go
+    standstill: float = 3.0  # without a single byte from a process that the system says does nothing at all
     last_bytes: float = 0.5  # from the exit to the end of its output, or the other way round
     cancel: float = 10.0  # from Cancel to the engine's answer; then it is killed
     idle_answer: float = 30.0  # the engine says it is idle while we wait for its answer
@@ -49,10 +53,14 @@ class EngineLink:
         self._lock = threading.Lock()
         self._outbox: queue.SimpleQueue[protocol.Message | None] = queue.SimpleQueue()
         self._queued = self._sent = 0  # messages; the second counts in the writer thread
+        self._in_frame = False  # between the first and the last byte of a message
         self._heard = 0  # counts reads from the engine: any byte is a sign of life
         self._reader_problem: problems.Problem | None = None
         self._writer_problem: problems.Problem | None = None
+        self.pid: int | None = None  # the engine's own, from its greeting; behind ssh or a launcher not our child's
         self._silence = Watch()
+        self._standstill = Watch()
+        self._observer = Observer(process.pid)
         self._ending = Watch()
         self._reader = self._thread("reader", self._read)
         self._writer = self._thread("writer", self._write)
@@ -81,7 +89,7 @@ class EngineLink:
         if self._writer_problem is not None:
             return self._writer_problem
         if reading and exit_code is None:
-            return self._silent(silent)
+            return self._silent(silent, heard)
         if self._inbox:
             return None  # what it said before its end comes first
         garbage = self._reader_problem is not None and not isinstance(self._reader_problem, protocol.TruncatedFrame)
@@ -109,15 +117,29 @@ class EngineLink:
             self.process.wait(1.0)
         self.process.kill()  # its children too, if it left any
 
-    def _silent(self, seconds: float) -> problems.Problem | None:
-        if not self.greeted and seconds > self.deadlines.greeting:
-            sentence = f"The engine was started but did not greet within {self.deadlines.greeting:g} s."
+    def _silent(self, seconds: float, heard: int) -> problems.Problem | None:
+        deadlines, local = self.deadlines, not self.greeted or self.pid == self.process.pid
+        if not self.greeted and seconds > deadlines.greeting:
+            sentence = f"The engine was started but did not greet within {deadlines.greeting:g} s."
             return self._with_log(problems.Problem("engine_start", sentence, "See its last words in the log."))
-        deadline = self.deadlines.silence if self.loaded else self.deadlines.loading
+        if self._in_frame and local and seconds > deadlines.half_frame:  # over ssh, a line may well hang for so long
+            sentence = f"The engine fell silent in the middle of a message, gave no sign of life for {deadlines.half_frame:g} s and was ended."
+            return self._with_log(problems.Problem("engine_silent", sentence, _RESTART))
+        deadline = deadlines.silence if self.loaded else deadlines.loading
         if self.greeted and seconds > deadline:
             sentence = f"The engine gave no sign of life for {deadline:g} s and was ended."
             return self._with_log(problems.Problem("engine_silent", sentence, _RESTART))
+        if seconds > _WORTH_A_LOOK and self._stands_still(heard):
+            sentence = f"The engine stood still for {deadlines.standstill:g} s and was ended."
+            return self._with_log(problems.Problem("engine_silent", sentence, _RESTART))
         return None
+
+    def _stands_still(self, heard: int) -> bool:
+        """Stopped by a signal, or, once PyTorch is loaded, asleep with all its threads: it will not come back by itself."""
+        signs = self._observer.signs()
+        asleep = signs is not None and signs.state == "asleep" and self.loaded and self.pid == self.process.pid
+        still = asleep or (signs is not None and signs.state == "stopped")
+        return self._standstill.seconds_of((heard, signs) if still else object()) > self.deadlines.standstill
 
     def _died(self, exit_code: int) -> problems.Problem:
         how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
@@ -140,8 +162,10 @@ class EngineLink:
     def _read(self) -> None:
         stream = io.BufferedReader(_Listened(self), 1 << 16)
         try:
-            while message := protocol.read_message(stream):
-                self._keep(message)
+            while stream.peek(1):  # waits for the first byte of a message
+                self._in_frame = True
+                self._keep(protocol.read_message(stream))
+                self._in_frame = False
         except problems.Problem as problem:
             self._reader_problem = problem
         except OSError as error:  # the pipe broke, which on Windows is how a death looks

@@ -186,7 +186,7 @@ class JobQueue:
                 "Install the engine that belongs to this extension.",
             )
         _list(message, "engines"), _list(message, "models")
-        self.greeting, link.greeted = message.params, True
+        self.greeting, link.greeted, link.pid = message.params, True, message.params.get("pid")
 
     def _take_response(self, message: protocol.Message) -> None:
         job, problem = self._sent, message.problem
