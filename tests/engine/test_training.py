@@ -202,3 +202,15 @@ def test_large_textures_are_scaled_and_small_ones_kept(tmp_path):
         textures.store((tmp_path / "original.png").read_bytes(), tmp_path / "kept.webp")
         with Image.open(tmp_path / "kept.webp") as kept:
             assert (kept.size, kept.mode) == (expected, "RGB")
+
+
+def test_a_run_begins_with_the_weights_of_another(drawn):
+    run(drawn, "first", 3, drawn / "package")
+    recipe = write_recipe(drawn, 0)
+    weights = (drawn / "package" / WEIGHTS).relative_to(drawn)
+    recipe.write_text(f'start_from = "{weights.as_posix()}"\nmax_hours = 1e-9\n' + recipe.read_text("utf-8"), "utf-8")
+    state = load_file(train(recipe, drawn / "second", drawn / "textures", None, device="cpu"))
+    first = load_file(drawn / "package" / WEIGHTS)
+    for name, weight in first.items():
+        torch.testing.assert_close(state[f"weight.{name}"], weight.float(), rtol=0, atol=0)
+        torch.testing.assert_close(state[f"ema.{name}"], weight.float(), rtol=0, atol=0)

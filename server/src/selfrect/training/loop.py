@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from selfrect.training import checkpoint, clock, losses, samples
 from selfrect.training.data import Crops, is_held_out, load_textures
@@ -32,6 +33,8 @@ def train(recipe_path, output_dir, textures_dir, package_dir=None, until=None, d
     recipe = read_recipe(Path(recipe_path))
     names = [row["file"] for row in read_table(Path(recipe_path).parent / recipe.textures)]
     run = Run(recipe, names, Path(textures_dir), Path(output_dir), package_dir and Path(package_dir), device)
+    if recipe.start_from:
+        run.begin_with(Path(recipe_path).parent / recipe.start_from)
     run.start(clock.seconds_until(until) if until else recipe.max_hours * 3600)
     signal.signal(signal.SIGTERM, run.ask_to_stop)
     while (progress := run.clock.progress(run.step)) < 1.0 and not run.stopping:
@@ -72,6 +75,14 @@ class Run:
     def state_path(self) -> Path:
         """The run's one checkpoint."""
         return self.output_dir / "state.safetensors"
+
+    @torch.no_grad()
+    def begin_with(self, weights: Path) -> None:
+        """Take over the weights of an earlier run, also as the average so far; a checkpoint of this run goes before them."""
+        stored = load_file(weights, device=str(self.device))
+        for name, weight in self.network.named_parameters():
+            weight.copy_(stored[name])
+            self.average[name].copy_(stored[name])
 
     def start(self, seconds: float) -> None:
         """Pick up the last checkpoint, or start afresh; from now on the clock runs."""
@@ -132,7 +143,8 @@ class Run:
     @torch.no_grad()
     def update_average(self) -> None:
         """Exponential moving average; short at first, so that the random start is forgotten."""
-        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        random_start = not self.recipe.start_from
+        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step)) if random_start else self.recipe.ema
         weights = [weight.detach() for weight in self.network.parameters()]
         torch._foreach_lerp_(list(self.average.values()), weights, 1 - keep)
 

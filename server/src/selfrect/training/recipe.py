@@ -32,6 +32,7 @@ class Recipe:
     textures: str = "textures.csv"  # beside the recipe
     held_out: float = 0.03  # part of the textures kept for validation and sample sheets
     seed: int = 0
+    start_from: str = ""  # weights (.safetensors, path from the recipe) to begin with instead of chance
 
     channels: tuple[int, ...] = (64, 128, 192)
     layers: int = 2
