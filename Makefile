@@ -4,6 +4,7 @@
 # make test           every test that needs no root
 # make test-blender   the built extension in a real Blender 4.3 (root on Debian: it makes a chroot)
 # make zip            the extension, out/selfrect_blender.zip
+# make repository     the same as a repository for a web server or a network drive, out/repository
 # make clean          deletes the results; make distclean also the environments
 # Needs Python 3.10 or newer, and Python 3.11 for Blender's module. PYTHON=… and PYTHON311=… choose them.
 
@@ -11,10 +12,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo test test-ruff test-engine test-blender zip clean distclean
+.PHONY: demo test test-ruff test-engine test-blender zip repository clean distclean
 
 BPY := 4.2 4.5 5.0
 TORCH := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),cuda,cpu)
+EXTENSION_TOOL := .venv-bpy-4.5/bin/python \
+	.venv-bpy-4.5/lib/python3.11/site-packages/bpy/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py
 PIP := bin/python -m pip --disable-pip-version-check --quiet
 
 # $(call python,candidates,condition on v): the first candidate that is a Python of such a version and can make environments
@@ -40,15 +43,21 @@ test-engine: .venv/.ready
 test-bpy-%: .venv-bpy-%/.ready .venv/.ready zip
 	.venv-bpy-$*/bin/python -m pytest tests/blender
 
-test-blender: .venv/.ready zip
+test-blender: .venv/.ready repository
 	tests/real_blender/chroot.sh trixie
 	.venv/bin/python -m pytest tests/real_blender
 
 # Blender's own packer, which the bpy module brings along. What it leaves out is said in blender_manifest.toml.
 zip: .venv-bpy-4.5/.ready
 	mkdir -p out
-	.venv-bpy-4.5/bin/python .venv-bpy-4.5/lib/python3.11/site-packages/bpy/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py \
-		build --source-dir . --output-filepath out/selfrect_blender.zip
+	$(EXTENSION_TOOL) build --source-dir . --output-filepath out/selfrect_blender.zip
+
+# One version at a time: of two with the same name, Blender would have to guess. No network, no Blender.
+repository: zip
+	rm -rf out/repository
+	mkdir -p out/repository
+	cp out/selfrect_blender.zip out/repository/selfrect_blender-$(shell sed -nE 's/^version = "(.*)"/\1/p' blender_manifest.toml).zip
+	$(EXTENSION_TOOL) server-generate --repo-dir out/repository --html --html-template repository/page.html
 
 # The engine, with what tests need. The build tool comes from engine.txt too, hence --no-build-isolation.
 .venv/.ready: wheels/engine.txt wheels/tests.txt wheels/torch-$(TORCH).txt server/pyproject.toml
@@ -71,7 +80,7 @@ zip: .venv-bpy-4.5/.ready
 	touch $@
 
 clean:
-	rm -rf out/demo out/gui out/real_blender out/selfrect_blender.zip
+	rm -rf out/demo out/gui out/real_blender out/repository out/selfrect_blender.zip
 
 distclean: clean
 	rm -rf .venv $(BPY:%=.venv-bpy-%)
