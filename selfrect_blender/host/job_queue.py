@@ -4,10 +4,12 @@
     queue = JobQueue(location=lambda: "/home/me/selfrect")
     job = queue.submit(RectifyRequest([reference], target))
     queue.wait(job)            # in background mode; in the interface a timer calls queue.pump() instead
+    models = queue.wait(queue.ask("models.list")).result["models"]
     queue.close()
 
-All methods are called from one thread. The engine is started when first needed, serves one job at a time, and is
-replaced by a fresh one after any fault; a fault ends the running job only, one before the greeting all that wait.
+All methods are called from one thread. The engine is started when first needed and replaced by a fresh one after any
+fault; a fault ends the running jobs only, one before the greeting all that wait. Jobs that use the engine's loaded model
+are sent one after the other; the others, such as a download, at once: they run beside them.
 """
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from .engine_link import Deadlines, EngineLink, Watch
 from .engine_process import EngineProcess, engine_command
 from .engine_source import problems, protocol
 from .job import Job, JobState, bad_answer
-from .request import RectifyRequest
+from .request import Question, RectifyRequest
 
 
 class JobQueue:
@@ -37,20 +39,26 @@ class JobQueue:
         self.log: deque[str] = deque(maxlen=200)
         self._link: EngineLink | None = None
         self._ids = itertools.count(1)
-        self._jobs: deque[Job] = deque()  # the first one is sent or next
-        self._sent: Job | None = None
+        self._jobs: deque[Job] = deque()  # all that are not finished, in order
+        self._sent: dict[int, Job] = {}
+        self._given_up: set[int] = set()  # cancelled ones whose answer did not come and may come yet
         self._changed: dict[int, Job] = {}
-        self._cancel_watch, self._idle_watch = Watch(), Watch()
-        self._busy: Any = None
+        self._idle_watch = Watch()
+        self._busy: set[Any] = set()
 
     @property
     def state(self) -> str:
-        """ "off", "starting", "ready" or "working"."""
+        """ "off", "starting", "ready" or "working" (on a picture; a download leaves it "ready")."""
         if self._link is None:
             return "off"
         if not self._link.greeted:
             return "starting"
-        return "working" if self._sent else "ready"
+        return "working" if any(job.in_turn for job in self._sent.values()) else "ready"
+
+    @property
+    def unfinished(self) -> list[Job]:
+        """The jobs that wait or run, in the order of their submission: while there are any, `pump` often."""
+        return list(self._jobs)
 
     def submit(self, request: RectifyRequest) -> Job:
         """Queue a request and return at once. Never raises a Problem: a bad request becomes a FAILED job.
@@ -63,6 +71,13 @@ class JobQueue:
         threading.Thread(target=self._prepare, args=(job,), name="selfrect prepare", daemon=True).start()
         return job
 
+    def ask(self, method: str, params: dict[str, Any] | None = None) -> Job:
+        """Queue any other request of PROTOCOL.md and return at once; the answer will be in the job's `result`."""
+        job = Job(next(self._ids), Question(method, params or {}))
+        self._jobs.append(job)
+        self._prepare(job)
+        return job
+
     def pump(self) -> list[Job]:
         """Take in what arrived, start and send what is next. Never blocks. Returns the jobs that changed."""
         if self._link is not None:
@@ -73,9 +88,9 @@ class JobQueue:
 
     def cancel(self, job: Job) -> None:
         """Ask a running job to stop, or take a waiting one out at once. A finished one stays as it is."""
-        if job is self._sent and self._link is not None:
+        if job.id in self._sent and self._link is not None:
             if not job.cancelling:
-                job.cancelling = True
+                job.cancelling, job.cancel_watch = True, Watch()
                 self._link.send(protocol.Message(method="cancel", params={"id": job.id}))
         elif job in self._jobs:
             self._end(job, None)
@@ -109,17 +124,16 @@ class JobQueue:
             job.outgoing = problems.from_exception(error)
 
     def _advance(self) -> None:
-        """Fail the next job if its request is bad, start the engine if it is needed, send if it is ready."""
-        while self._sent is None and self._jobs and self._jobs[0].outgoing is not None:
-            job = self._jobs[0]
+        """Fail the jobs whose request is bad, start the engine if it is needed, send what it can take."""
+        occupied = any(job.in_turn for job in self._sent.values())
+        for job in [job for job in self._jobs if job.id not in self._sent]:
             if isinstance(job.outgoing, problems.Problem):
                 self._end(job, job.outgoing)
-            elif self._link is None:
-                self._start()
-            elif not self._link.greeted:
-                return
-            else:
+            elif job.outgoing is not None and self._link is None:
+                return self._start()
+            elif job.outgoing is not None and self._link.greeted and not (job.in_turn and occupied):
                 self._send(job, self._link)
+            occupied |= job.in_turn and not job.finished  # those that follow wait for it, even while it is being prepared
 
     def _start(self) -> None:
         try:
@@ -132,8 +146,8 @@ class JobQueue:
     def _send(self, job: Job, link: EngineLink) -> None:
         link.send(job.outgoing)
         job.outgoing = None  # the pixels are the link's now
-        self._sent, job.state = job, JobState.RUNNING
-        self._busy, self._cancel_watch, self._idle_watch = job.id, Watch(), Watch()
+        self._sent[job.id], job.state = job, JobState.RUNNING
+        self._busy.add(job.id)
         self._changed[job.id] = job
 
     def _listen(self, link: EngineLink) -> None:
@@ -145,14 +159,25 @@ class JobQueue:
         fault = link.fault() or self._useless(link)
         if fault is not None:
             self._lose_engine(fault)
-        elif self._sent and self._sent.cancelling and self._cancel_watch.seconds_of("") > self.deadlines.cancel:
-            self._lose_engine(problems.Problem("cancelled", "The engine did not stop and was ended.", ""))
+        else:
+            self._give_up_on_deaf_jobs()
+
+    def _give_up_on_deaf_jobs(self) -> None:
+        """Cancelled jobs whose answer does not come: a picture's engine is ended; what runs beside is left to itself."""
+        for job in [job for job in self._sent.values() if job.cancelling]:
+            if job.cancel_watch.seconds_of("") <= self.deadlines.cancel:
+                continue
+            if job.in_turn:
+                return self._lose_engine(problems.Problem("cancelled", "The engine did not stop and was ended.", ""))
+            self._given_up.add(job.id)
+            self._end(job, None)
 
     def _useless(self, link: EngineLink) -> problems.Problem | None:
         """The Problem of an engine that is alive but says it does nothing, while we wait for its answer."""
-        if self._sent is None or not link.all_sent or self._busy == self._sent.id:
+        neglected = tuple(id for id in self._sent if id not in self._busy)
+        if not neglected or not link.all_sent:
             self._idle_watch = Watch()
-        elif self._idle_watch.seconds_of("idle") > self.deadlines.idle_answer:
+        elif self._idle_watch.seconds_of(neglected) > self.deadlines.idle_answer:
             return bad_answer("no answer to the request, and says that it is idle")
         return None
 
@@ -160,20 +185,20 @@ class JobQueue:
         """One message. Raises Problem where it shows that the engine is of no use."""
         if message.method is None:
             return self._take_response(message)
-        job = self._sent
-        about_job = job is not None and message.params.get("id") == job.id
+        id = message.params.get("id")
+        job = self._sent.get(id) if isinstance(id, int) else None
         if message.method == "greeting":
             self._take_greeting(link, message)
         elif message.method == "devices":
             self.devices, link.loaded = _list(message, "devices"), True
         elif message.method == "heartbeat":
-            self._busy = message.params.get("busy")
+            self._busy = set(_busy(message))
         elif message.method == "log":
             self.log.append(str(message.params.get("text", "")))
-        elif about_job and message.method == "progress":
+        elif job and message.method == "progress":
             job.take_progress(message.params)
             self._changed[job.id] = job
-        elif about_job and message.method == "preview":
+        elif job and message.method == "preview":
             job.take_preview(message)
             self._changed[job.id] = job
 
@@ -189,10 +214,12 @@ class JobQueue:
         self.greeting, link.greeted, link.pid = message.params, True, message.params.get("pid")
 
     def _take_response(self, message: protocol.Message) -> None:
-        job, problem = self._sent, message.problem
+        job, problem = self._sent.get(message.id), message.problem
         if problem is not None and message.id is None:
             raise problem  # it could not even read our request
-        if job is None or message.id != job.id:
+        if message.id in self._given_up:
+            return self._given_up.remove(message.id)
+        if job is None:
             raise bad_answer(f"an answer to the request {message.id!r}, which was never made")
         if job.cancelling or (problem is not None and problem.code == "cancelled"):
             return self._end(job, None)
@@ -206,26 +233,33 @@ class JobQueue:
             job.fail(problem)
         elif not job.finished:
             job.end_cancelled()
-        if job is self._sent:
-            self._sent = None
+        self._sent.pop(job.id, None)
         if job in self._jobs:
             self._jobs.remove(job)
         self._changed[job.id] = job
 
     def _lose_engine(self, problem: problems.Problem) -> None:
-        """The engine is of no use any more: end it, fail the job it had; before its greeting, all that wait."""
+        """The engine is of no use any more: end it, fail the jobs it had; before its greeting, all that wait."""
         useless_from_start = self._link is None or not self._link.greeted
         if self._link is not None:
             self._link.kill()
         self.log.append(f"{problem}\n{problem.detail}".strip())
-        lost = list(self._jobs) if useless_from_start else [self._sent] if self._sent else []
+        lost = list(self._jobs) if useless_from_start else list(self._sent.values())
         self._forget_engine()
         for job in lost:
             self._end(job, None if job.cancelling else problem)
 
     def _forget_engine(self) -> None:
-        self._link, self._sent, self.greeting, self.devices = None, None, None, []
+        self._link, self.greeting, self.devices = None, None, []
+        self._sent, self._given_up, self._busy = {}, set(), set()
         atexit.unregister(self.close)
+
+
+def _busy(message: protocol.Message) -> list[Any]:
+    ids = message.params.get("busy")
+    if not isinstance(ids, list) or not all(type(id) in (int, str) for id in ids):
+        raise bad_answer(f"a heartbeat of {str(message.params)[:80]}")
+    return ids
 
 
 def _list(message: protocol.Message, name: str) -> list[Any]:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .engine_source import inputs, problems, protocol
 
 MOST_REFERENCES = 16
-_PARAMETERS = ("engine", "model", "device", "dtype", "seed", "settings")
+_PARAMETERS = ("engine", "model", "device", "dtype", "seed", "settings", "preview")
 
 
 @dataclass
 class RectifyRequest:
-    """One call of the engine.
+    """One picture to be made.
 
     references, target: (H, W, 3|4) float32, display-referred sRGB in [0, 1], top row first; sizes may differ. Finite
     values outside [0, 1], which floating-point images have in their highlights, are clipped. Target alpha 0 marks
     background. model: name or path as the engine knows it. device, dtype: "auto" or a name from the engine's
-    `devices`. settings: the engine's own parameters by name; what is absent takes its default.
+    `devices`. settings: the engine's own parameters by name; what is absent takes its default. preview: whether
+    pictures of the work on its way are wanted.
     """
+
+    method: ClassVar[str] = "synthesize"
 
     references: list[np.ndarray]
     target: np.ndarray | None
@@ -32,6 +35,7 @@ class RectifyRequest:
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     engine: str = "self-rectification"
+    preview: bool = True
 
     def check(self) -> None:
         """Raise Problem("bad_input"), with the numbers, for what cannot be rectified. The engine's own rules apply."""
@@ -45,10 +49,7 @@ class RectifyRequest:
         inputs.check_image(_clipped(self.target), "target")
         if type(self.seed) is not int or not 0 <= self.seed < 2**63:
             raise _bad(f"The seed is {self.seed!r}, expected an integer from 0 to 2^63 − 1.", "Choose another seed.")
-        try:
-            json.dumps(self.settings, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise _bad(f"The settings cannot be sent: {error}.", "Use numbers, texts, True and False.") from error
+        _check_json(self.settings, "settings")
 
     def message(self, id: int) -> protocol.Message:
         """The request as it travels."""
@@ -56,7 +57,30 @@ class RectifyRequest:
         if self.target is not None:
             arrays["target"] = _clipped(self.target)
         params = {name: getattr(self, name) for name in _PARAMETERS}
-        return protocol.Message(method="synthesize", id=id, params=params, arrays=arrays)
+        return protocol.Message(method=self.method, id=id, params=params, arrays=arrays)
+
+
+@dataclass
+class Question:
+    """Any other request of PROTOCOL.md, such as `models.download`: its method and params, no pictures."""
+
+    method: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise Problem("bad_input") for params that cannot be sent."""
+        _check_json(self.params, f"params of {self.method}")
+
+    def message(self, id: int) -> protocol.Message:
+        """The request as it travels."""
+        return protocol.Message(method=self.method, id=id, params=self.params)
+
+
+def _check_json(values: dict[str, Any], what: str) -> None:
+    try:
+        json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise _bad(f"The {what} cannot be sent: {error}.", "Use numbers, texts, True and False.") from error
 
 
 def _clipped(picture: np.ndarray | None) -> np.ndarray | None:

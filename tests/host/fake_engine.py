@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "server" / "src"))
 
 import numpy as np
 from selfrect.problems import Problem
-from selfrect.protocol import Message, read_message, write_message
+from selfrect.protocol import IN_TURN, PROTOCOL_VERSION, Message, read_message, write_message
 
 OUT = sys.stdout.buffer
 HUGE = (
@@ -33,15 +33,18 @@ class FakeEngine:
 
     def __init__(self, mode: str, file: str | None):
         self.mode, self.file = mode, file
-        self.lock, self.cancelled, self.busy = threading.Lock(), set(), None
+        self.lock, self.cancelled, self.busy = threading.Lock(), set(), set()
         self.beating = True
 
     def send(self, message: Message) -> None:
         with self.lock:
             write_message(OUT, message)
 
-    def run(self) -> None:
+    def start(self) -> None:
         STARTS.get(self.mode, greet)(self)
+
+    def run(self) -> None:
+        self.start()
         threading.Thread(target=self.beat, daemon=True).start()
         requests: list[Message] = []
         arrived = threading.Semaphore(0)
@@ -49,33 +52,38 @@ class FakeEngine:
         while True:
             arrived.acquire()
             request = requests.pop(0)
-            self.busy = request.id
-            MISDEEDS.get(self.mode, answer)(self, request)
-            self.busy = None
+            self.work(MISDEEDS.get(self.mode, answer), request)
+
+    def work(self, act, request: Message) -> None:
+        self.busy.add(request.id)
+        act(self, request)
+        self.busy.discard(request.id)
 
     def beat(self) -> None:
         while True:
             time.sleep(0.05)
             if self.beating:
-                self.send(Message(method="heartbeat", params={"busy": None if self.mode == "idle" else self.busy}))
+                self.send(Message(method="heartbeat", params={"busy": [] if self.mode == "idle" else list(self.busy)}))
 
     def read(self, requests: list[Message], arrived: threading.Semaphore) -> None:
         while (message := read_message(sys.stdin.buffer)) is not None and message.method != "shutdown":
             if message.method == "cancel":
                 self.cancelled.add(message.params["id"])
-            elif message.method == "synthesize":
+            elif message.method in IN_TURN:
                 requests.append(message)
                 arrived.release()
+            else:
+                threading.Thread(target=self.work, args=(answer_beside, message), daemon=True).start()
         if self.mode == "stubborn":
             time.sleep(60)
         os._exit(0)
 
-    def progress(self, id: int, step: int, steps: int) -> None:
-        place = {"id": id, "stage": "draw", "step": step, "steps": steps, "fraction": step / steps}
+    def progress(self, id: int, step: int, steps: int, **changes) -> None:
+        place = {"id": id, "stage": "draw", "step": step, "steps": steps, "fraction": step / steps} | changes
         self.send(Message(method="progress", params=place))
 
 
-def greet(engine: FakeEngine, version: int = 1, **changes) -> None:
+def greet(engine: FakeEngine, version: int = PROTOCOL_VERSION, **changes) -> None:
     described = {"engines": [{"name": "self-rectification"}], "models": [{"name": "mini"}]} | changes
     greeting = {"protocol": version, "engine_version": "fake", "pid": os.getpid()} | described
     engine.send(Message(method="greeting", params=greeting))
@@ -91,10 +99,25 @@ def answer(engine: FakeEngine, request: Message, steps: int = 5, seconds: float 
             picture = np.full((2, 2, 3), 0.5, np.float32)
             engine.send(Message(method="preview", params={"id": request.id}, arrays={"preview": picture}))
         time.sleep(seconds)
+    if request.method != "synthesize":
+        return engine.send(Message(id=request.id, result={"method": request.method, "params": request.params}))
     image = request.arrays["target"][..., :3]
     record = RECORD | {"seed": request.params["seed"], "references": len(request.arrays) - 1}
     response = {"id": request.id, "result": {"record": record}, "arrays": {"image": image}} | changes
     engine.send(Message(**response))
+
+
+def answer_beside(engine: FakeEngine, request: Message) -> None:
+    """`params` may hold steps, seconds between them, and odd: a result that is none."""
+    for step in range(request.params.get("steps", 2)):
+        if request.id in engine.cancelled and engine.mode != "ignores_cancel":
+            return engine.send(Message.failure(request.id, Problem("cancelled", "The work was cancelled.", "")))
+        engine.progress(request.id, step + 1, 10_000, stage="download", speed=2000.0)
+        time.sleep(request.params.get("seconds", 0.01))
+    if engine.mode == "fails":
+        return engine.send(Message.failure(request.id, Problem("out_of_memory", "There was not enough memory.", "Use less.")))
+    result = [] if request.params.get("odd") else {"method": request.method, "params": request.params}
+    engine.send(Message(id=request.id, result=result))
 
 
 def slow(engine, request):

@@ -92,7 +92,7 @@ def test_the_message_carries_all_of_it():
     assert (message.method, message.id) == ("synthesize", 12)
     assert message.params == {
         "engine": "self-rectification", "model": "sd-1.4", "device": "cpu", "dtype": "float32", "seed": 9,
-        "settings": {"steps": 4},
+        "settings": {"steps": 4}, "preview": True,
     }  # fmt: skip
     assert list(message.arrays) == ["reference.0", "reference.1", "target"]
     np.testing.assert_array_equal(message.arrays["reference.0"], GOOD)

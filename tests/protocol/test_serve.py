@@ -109,7 +109,7 @@ def test_ping_and_models_are_answered_while_it_works():
     host.say(Message(method="ping", id="p"))
     assert host.hear(None).id == "p"
     host.say(Message(method="models.list", id=2))
-    assert host.hear(None).result == {"models": describe()["models"]}
+    assert host.hear(None).result["models"][0]["name"] == "mini"
     go.set()
     assert host.hear(None).id == 1
 
@@ -117,15 +117,15 @@ def test_ping_and_models_are_answered_while_it_works():
 def test_the_heart_beats_and_says_what_it_works_on():
     go = threading.Event()
     host = Host(lambda *_: go.wait(5) and Result(PICTURE, {}))
-    assert host.hear("heartbeat").params == {"busy": None}
+    assert host.hear("heartbeat").params == {"busy": []}
     host.say(SYNTHESIZE)
-    while host.hear("heartbeat").params["busy"] is None:
+    while host.hear("heartbeat").params["busy"] == []:
         pass
-    assert host.hear("heartbeat").params == {"busy": 1}
+    assert host.hear("heartbeat").params == {"busy": [1]}
     go.set()
     assert host.hear(None).id == 1
     host.hear("heartbeat")  # may have been on its way
-    assert host.hear("heartbeat").params == {"busy": None}
+    assert host.hear("heartbeat").params == {"busy": []}
 
 
 def endless(engine, model, device, dtype, request, report):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from selfrect.protocol import Message, read_message, write_message
+from selfrect.protocol import PROTOCOL_VERSION, Message, read_message, write_message
 
 SOURCE = Path(__file__).resolve().parents[2] / "server" / "src"
 SERVER = f"""
@@ -32,7 +32,8 @@ def noisy(engine, model, device, dtype, request, report):
     report("draw", 1, 1)
     return Result(request.target, {{}})
 
-serve._synthesize, serve._find_devices = noisy, lambda: []
+serve.table = lambda: {{"synthesize": serve.pictures(noisy)}}
+serve._find_devices = lambda: []
 serve.main()
 """
 unix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -74,7 +75,7 @@ def test_the_greeting_comes_before_pytorch():
     code = SERVER.replace("serve.main()", "sys.modules['torch'] = None\nserve.main()")  # importing it would fail
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe) as process:
-        assert hear(process, "greeting").params["protocol"] == 1
+        assert hear(process, "greeting").params["protocol"] == PROTOCOL_VERSION
         process.stdin.close()
         assert process.wait(5) == 0
 
@@ -90,7 +91,7 @@ def test_nonsense_on_stdin_ends_it_with_words():
 def test_deaf_work_does_not_keep_it_alive():
     with start() as process:
         ask(process, seed=1)
-        while hear(process, "heartbeat").params["busy"] is None:
+        while hear(process, "heartbeat").params["busy"] == []:
             pass
         process.stdin.close()
         started = time.monotonic()

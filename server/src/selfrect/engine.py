@@ -69,12 +69,14 @@ class Request:
     references: images (H, W, 3|4), float32, display-referred sRGB in [0, 1], top row first; sizes may differ.
     target: one such image or None; alpha 0 marks background.
     settings: the engine's own parameters by name; what is absent takes its default.
+    preview: whether the report is given pictures of the work on its way.
     """
 
     references: list[np.ndarray]
     target: np.ndarray | None
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+    preview: bool = True
 
 
 @dataclass

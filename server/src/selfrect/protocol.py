@@ -20,7 +20,9 @@ import numpy as np
 
 from .problems import Problem
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+#: Requests that use the loaded model: worked on one after the other. All others are worked on beside them, at once.
+IN_TURN = ("synthesize", "load", "release", "cache.clear")
 MAX_HEADER = 256  # bytes, both line ends included
 MAX_JSON = 4 * 2**20  # bytes
 MAX_ARRAYS = 4 * 2**30  # bytes of all arrays of one message
