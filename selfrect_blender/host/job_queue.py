@@ -29,10 +29,16 @@ from .request import Question, RectifyRequest
 
 
 class JobQueue:
-    """location: asked at each start of the engine, see `engine_command`. deadlines: shortened by tests."""
+    """location, environment: asked at each start of the engine, see `engine_command` and `engine_environment`.
 
-    def __init__(self, location: Callable[[], str], deadlines: Deadlines | None = None):
+    deadlines: shortened by tests.
+    """
+
+    def __init__(
+        self, location: Callable[[], str], deadlines: Deadlines | None = None, environment: Callable[[], dict[str, str]] = dict
+    ):
         self.location = location
+        self.environment = environment
         self.deadlines = deadlines or Deadlines()
         self.greeting: dict[str, Any] | None = None
         self.devices: list[dict[str, Any]] = []
@@ -41,6 +47,7 @@ class JobQueue:
         self._ids = itertools.count(1)
         self._jobs: deque[Job] = deque()  # all that are not finished, in order
         self._sent: dict[int, Job] = {}
+        self._lost_unused = False  # the last engine, before it was sent anything
         self._given_up: set[int] = set()  # cancelled ones whose answer did not come and may come yet
         self._changed: dict[int, Job] = {}
         self._idle_watch = Watch()
@@ -116,6 +123,20 @@ class JobQueue:
             self._link.close()
         self._forget_engine()
 
+    def retire(self) -> threading.Thread | None:
+        """End an engine that has nothing to do and return at once; what it said in its greeting stays known.
+
+        Returns the thread that waits for its end (`Deadlines.farewell` and one second at most), None where there is none to end.
+        """
+        if self._link is None or self._jobs:
+            return None
+        farewell = threading.Thread(target=self._link.close, name="selfrect farewell", daemon=True)
+        greeting, devices = self.greeting, self.devices
+        self._forget_engine()
+        self.greeting, self.devices = greeting, devices
+        farewell.start()
+        return farewell
+
     def _prepare(self, job: Job) -> None:
         try:
             job.request.check()
@@ -137,7 +158,7 @@ class JobQueue:
 
     def _start(self) -> None:
         try:
-            process = EngineProcess(engine_command(self.location()))
+            process = EngineProcess(engine_command(self.location()), self.environment())
         except problems.Problem as problem:
             return self._lose_engine(problem)
         self._link = EngineLink(process, self.deadlines)
@@ -239,8 +260,14 @@ class JobQueue:
         self._changed[job.id] = job
 
     def _lose_engine(self, problem: problems.Problem) -> None:
-        """The engine is of no use any more: end it, fail the jobs it had; before its greeting, all that wait."""
-        useless_from_start = self._link is None or not self._link.greeted
+        """The engine is of no use any more: end it, fail the jobs it had; before its greeting, all that wait.
+
+        One that is lost between its greeting and the first request costs nobody a job, but only once in a row: the next
+        one may do the same, for ever.
+        """
+        unused = bool(self._jobs) and not self._sent
+        useless_from_start = self._link is None or not self._link.greeted or (unused and self._lost_unused)
+        self._lost_unused = unused and not useless_from_start
         if self._link is not None:
             self._link.kill()
         self.log.append(f"{problem}\n{problem.detail}".strip())
