@@ -8,63 +8,31 @@ waits there instead. A timer that is still pending when Blender ends crashes it,
 from __future__ import annotations
 
 import atexit
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import bpy
 from bpy.app.handlers import persistent
 
 from . import extension, rectify
 from .host.engine_source import problems
-from .host.job import JobState
 from .host.job_queue import JobQueue
+from .scene import provisional
+from .scene.editors import redraw
+from .work import Work
 
 _WORKING = 0.05  # seconds between two looks at the queue
 _IDLE = 1.0  # while an engine waits for more; it is watched so that its death is noticed
 
 _queue: JobQueue | None = None
-_works: list[Work] = []  # unfinished ones, and the last one, which the panel still tells about
+_works: list[Work] = []  # in the order in which they were asked for; finished ones go
+_latest: Work | None = None
 _converter: ThreadPoolExecutor | None = None
 #: called with the engine's greeting (dict) when a new one has arrived
 on_greeting: list = []
+#: called at every turn of the timer, while an engine is there; quick, and with nothing to return
+on_tick: list = []
 _last_greeting: dict | None = None
-
-
-class Work:
-    """One rectification from order to landed image, as the panel sees it. Read `job`, `problem`, `finished`, `result_name`, `seconds`."""
-
-    def __init__(self, order: rectify.Order):
-        self.order = order
-        self.job = queue().submit(order.request)
-        self.problem: problems.Problem | None = None
-        self.finished = False
-        self.result_name = ""
-        self.seconds = 0.0  # from the order to the landing
-        self._started = time.monotonic()
-        self._buffer: Future | None = None
-
-    def cancel(self) -> None:
-        """Ask the engine to stop; returns at once."""
-        queue().cancel(self.job)
-
-    def advance(self) -> None:
-        """Do what can be done without waiting."""
-        if not self.job.finished:
-            return
-        if self.job.state is not JobState.DONE:
-            self.problem, self.finished = self.job.problem, True
-        elif self._buffer is None:  # a power for each of millions of values: not in this thread
-            self._buffer = _converter.submit(rectify.encode, self.order, self.job.image)
-        elif self._buffer.done() and _may_write():
-            self.finished = True
-            self.result_name = rectify.land(self.order, self._buffer.result(), rectify.size_of(self.job)).name
-            self.seconds, self._buffer = time.monotonic() - self._started, None
-            _show(self.order.target_name, self.result_name)
-            _push_undo("Rectify")
-
-    def fail(self, problem: problems.Problem) -> None:
-        """End it with a problem of this side."""
-        self.problem, self.finished, self._buffer = problem, True, None
+_to_sweep = False
 
 
 def queue() -> JobQueue:
@@ -74,38 +42,70 @@ def queue() -> JobQueue:
 
 def start(order: rectify.Order) -> Work:
     """Send an order on its way and return at once; the timer does the rest."""
-    work = Work(order)
-    _works[:] = [other for other in _works if not other.finished] + [work]
-    if not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=_WORKING, persistent=True)
+    return add(Work(order, _queue, _converter))
+
+
+def add(work: Work) -> Work:
+    """Keep a work, or what looks like one, until it is finished."""
+    global _latest
+    if not _works:
+        _latest = None
+    _works.append(work)
+    wake()
     return work
 
 
+def wake() -> None:
+    """Let the timer run."""
+    if not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=_WORKING, persistent=True)
+
+
 def latest() -> Work | None:
-    """The work that the panel tells about."""
-    return _works[-1] if _works else None
+    """The work that ended last, whose outcome the panel tells; None when a new one has begun since with nothing before it."""
+    return _latest
+
+
+def unfinished() -> list[Work]:
+    """What is running and what waits, in order."""
+    return list(_works)
 
 
 def working() -> Work | None:
-    """The latest work if it is not finished yet."""
-    work = latest()
-    return work if work and not work.finished else None
+    """The first work that is not finished yet."""
+    return _works[0] if _works else None
+
+
+def converter() -> ThreadPoolExecutor:
+    """The thread for whatever takes longer than a frame and needs no bpy."""
+    return _converter
 
 
 def _tick() -> float | None:
     changed = _queue.pump()
     _tell_greeting()
-    unfinished = [work for work in _works if not work.finished]
-    for work in unfinished:
-        try:
-            work.advance()
-        except Exception as error:  # noqa: BLE001 - told in the panel; a timer that raises is dropped by Blender without a word
-            work.fail(problems.from_exception(error))
-    if changed or unfinished:
+    _sweep()
+    works = unfinished()
+    for work in works:
+        _advance(work)
+    for listener in on_tick:
+        listener()
+    if changed or works:
         redraw()
-    if any(not work.finished for work in _works):
+    if unfinished():
         return _WORKING
     return None if _queue.state == "off" else _IDLE
+
+
+def _advance(work: Work) -> None:
+    global _latest
+    try:
+        work.advance()
+    except Exception as error:  # noqa: BLE001 - told in the panel; a timer that raises is dropped by Blender without a word
+        work.fail(problems.from_exception(error))
+    if work.finished and work in _works:
+        _works.remove(work)
+        _latest = work
 
 
 def _tell_greeting() -> None:
@@ -116,50 +116,47 @@ def _tell_greeting() -> None:
             listener(_last_greeting)
 
 
-def _may_write() -> bool:
-    """Not during a render, nor in the middle of a stroke, a move or another of Blender's own modal tools: their undo steps are open.
-
-    Tools of add-ons, which are Python classes, may run for hours (key displays, for one) and do not count.
-    """
-    tools = [tool.bl_idname for window in bpy.context.window_manager.windows for tool in window.modal_operators]
-    built_in = [name for name in tools if bpy.types.Operator.bl_rna_get_subclass_py(name) is None]
-    return not built_in and not bpy.app.is_job_running("RENDER")
+def _sweep() -> None:
+    """An undo or a file may have brought back a preview that nobody owns any more."""
+    global _to_sweep
+    if _to_sweep:
+        _to_sweep = False
+        provisional.sweep({owner for work in unfinished() for owner in work.owners})
 
 
-def _show(target_name: str, result_name: str) -> None:
-    """Let image editors that view the target show the result; those in which it is being painted stay as they are."""
-    target, result = bpy.data.images.get(target_name), bpy.data.images.get(result_name)
-    for area in _areas("IMAGE_EDITOR"):
-        space = area.spaces.active
-        if target and space.image == target and space.mode == "VIEW":
-            space.image = result
+@persistent
+def _sweep_soon(*_: object) -> None:
+    """Not at once: Blender is in the middle of an undo, or of loading."""
+    global _to_sweep
+    _to_sweep = True
+    if not bpy.app.background:
+        wake()
 
 
-def _push_undo(message: str) -> None:
-    """A data-block made by a timer is in no undo step; without one of its own the next undo would take it away for good."""
-    windows = bpy.context.window_manager.windows
-    if windows and not bpy.app.background:
-        with bpy.context.temp_override(window=windows[0]):
-            bpy.ops.ed.undo_push(message=message)
-
-
-def redraw() -> None:
-    """Let the editors that have a Rectify tab draw themselves anew."""
-    for area in _areas("IMAGE_EDITOR", "NODE_EDITOR", "VIEW_3D"):
-        area.tag_redraw()
-
-
-def _areas(*types: str) -> list[bpy.types.Area]:
-    windows = bpy.context.window_manager.windows
-    return [area for window in windows for area in window.screen.areas if area.type in types]
+@persistent
+def _hide(*_: object) -> None:
+    """The file is about to be saved: nothing provisional belongs into it."""
+    for work in unfinished():
+        work.hide()
 
 
 @persistent
 def _abandon(*_: object) -> None:
     """Another file is being opened: what was asked for in this one has nowhere to land any more."""
-    for work in _works:
-        _queue.cancel(work.job)
+    global _latest
+    for work in reversed(_works):
+        work.abandon()
     _works.clear()
+    _latest = None
+
+
+_HANDLERS = {
+    "load_pre": _abandon,
+    "load_post": _sweep_soon,
+    "undo_post": _sweep_soon,
+    "redo_post": _sweep_soon,
+    "save_pre": _hide,
+}
 
 
 def register() -> None:
@@ -167,14 +164,16 @@ def register() -> None:
     global _queue, _converter
     _queue = JobQueue(extension.engine_location)
     _converter = ThreadPoolExecutor(1, thread_name_prefix="selfrect convert")
-    bpy.app.handlers.load_pre.append(_abandon)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
     atexit.register(_stop)
 
 
 def unregister() -> None:
     """End the timer and the engine."""
     atexit.unregister(_stop)
-    bpy.app.handlers.load_pre.remove(_abandon)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).remove(handler)
     _stop()
 
 

@@ -6,8 +6,9 @@ images → `order` (copies of pixels and names, no data-block) → the engine �
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -17,7 +18,7 @@ from .host.engine_source import problems
 from .host.job import Job, JobState
 from .host.job_queue import JobQueue
 from .host.request import RectifyRequest
-from .scene import images
+from .scene import history, images
 
 
 @dataclass
@@ -41,7 +42,10 @@ class Order:
     request: PixelsRequest
     result_name: str
     scene_name: str
+    reference_name: str
     target_name: str
+    size: tuple[int, int]  # of the result: (width, height)
+    choices: dict[str, Any]  # what `order` took besides scene and images
     is_data: bool  # Non-Color in, Non-Color out
 
 
@@ -58,9 +62,17 @@ def order(
         request=PixelsRequest([], None, **choices, raw_reference=raw_reference, raw_target=raw_target),
         result_name=f"{images.stem(reference.name)} rectified",
         scene_name=scene.name,
+        reference_name=reference.name,
         target_name=target.name,
+        size=(raw_target.width, raw_target.height),
+        choices=choices,
         is_data=reference.colorspace_settings.is_data,
     )
+
+
+def variant(order: Order, **choices: Any) -> Order:
+    """The same pictures with some other choices. The pixels are shared, as long as the order's own request is never sent."""
+    return replace(order, request=replace(order.request, **choices), choices={**order.choices, **choices})
 
 
 def encode(order: Order, picture: np.ndarray) -> np.ndarray:
@@ -68,12 +80,16 @@ def encode(order: Order, picture: np.ndarray) -> np.ndarray:
     return images.encode(picture, order.is_data)
 
 
-def land(order: Order, flat: np.ndarray, size: tuple[int, int]) -> bpy.types.Image:
-    """Make the result image and let the scene's panel point to it. size: (width, height)."""
+def land(
+    order: Order, flat: np.ndarray, size: tuple[int, int], record: dict[str, Any] | None = None, seconds: float = 0.0
+) -> bpy.types.Image:
+    """Make the result image, let the scene's panel point to it, enter it into the target's history. size: (width, height)."""
     image = images.new_float_image(order.result_name, flat, *size, is_data=order.is_data)
     scene = bpy.data.scenes.get(order.scene_name)
     if scene:
         scene.selfrect.result = image
+    target, reference = (bpy.data.images.get(name) for name in (order.target_name, order.reference_name))
+    history.add(target, image, reference, record or {}, order.choices, seconds)
     return image
 
 
@@ -89,6 +105,7 @@ def make(
 
     Raises Problem: whatever the request, the engine or a cancel (Ctrl-C) ends it with.
     """
+    started = time.monotonic()
     job = queue.submit(order.request)
     try:
         queue.wait(job, on_change)
@@ -99,4 +116,5 @@ def make(
         raise job.problem
     if job.state is not JobState.DONE:
         raise problems.Problem("cancelled", "Rectify was cancelled.", "Start it again when you like.")
-    return land(order, encode(order, job.image), size_of(job)), job.record
+    image = land(order, encode(order, job.image), size_of(job), job.record, time.monotonic() - started)
+    return image, job.record

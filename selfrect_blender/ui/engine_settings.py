@@ -3,6 +3,7 @@
 
 Until an engine has greeted, the description that ships with the extension is taken. One that greets with other
 parameters (another version, on another machine) has the properties made anew; equal names keep their values.
+Structure, Detail and Quality (`host.artist_settings`) write into these; they alone are what is sent.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty
 
 from .. import main_thread
+from ..host import artist_settings
 from ..host.engine_source import problems
 from ..host.request import RectifyRequest
 
@@ -38,13 +40,20 @@ def values(scene: bpy.types.Scene) -> dict[str, Any]:
     return {setting["name"]: getattr(scene.selfrect_settings, setting["name"]) for setting in _declared}
 
 
+def write(scene: bpy.types.Scene, settings: dict[str, Any]) -> None:
+    """Write values by name. T goes first: the sliders' steps follow it, and may then be overwritten."""
+    for name in sorted(settings, key=lambda name: name != "steps"):
+        if getattr(scene.selfrect_settings, name) != settings[name]:
+            setattr(scene.selfrect_settings, name, settings[name])
+
+
 def properties(declared: list[dict[str, Any]]) -> dict[str, Any]:
     """Annotations for a class of Blender's, one property for each declared parameter."""
     return {setting["name"]: _property(setting) for setting in declared}
 
 
-def _property(setting: dict[str, Any]) -> Any:
-    common = {"name": setting["title"], "description": setting["description"], "default": setting["default"]}
+def _property(setting: dict[str, Any], **more: Any) -> Any:
+    common = {"name": setting["title"], "description": setting["description"], "default": setting["default"], **more}
     bounds = {key: setting[bound] for key, bound in (("min", "minimum"), ("max", "maximum")) if setting[bound] is not None}
     if setting["kind"] == "int":
         return IntProperty(**common, **{key: int(bound) for key, bound in bounds.items()})
@@ -67,9 +76,23 @@ def _adopt(greeting: dict[str, Any]) -> None:
         _make(declared)
 
 
+def _follow(group: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """T was changed: steps that stood where a slider had put them move along; those set by hand stay."""
+    scene = group.id_data
+    settings, choices = values(scene), scene.selfrect
+    if not artist_settings.has_sliders(settings):
+        return
+    before = settings | {"steps": choices.steps_before}
+    for slider in ("structure", "detail"):
+        if artist_settings.is_at(before, slider, getattr(choices, slider)):
+            write(scene, artist_settings.steps_of(slider, getattr(choices, slider), settings["steps"]))
+    choices.steps_before = settings["steps"]
+
+
 def _make(declared: list[dict[str, Any]]) -> None:
     global _group, _declared
-    contents = {"__annotations__": properties(declared), "__doc__": "Generated from the engine's declared parameters."}
+    annotations = {setting["name"]: _property(setting, update=_follow) for setting in declared if setting["name"] == "steps"}
+    contents = {"__annotations__": properties(declared) | annotations, "__doc__": "Generated from the engine's declared parameters."}
     _group, _declared = type("SELFRECT_PG_engine_settings", (bpy.types.PropertyGroup,), contents), declared
     bpy.utils.register_class(_group)
     bpy.types.Scene.selfrect_settings = PointerProperty(type=_group)

@@ -10,18 +10,20 @@ from __future__ import annotations
 import functools
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import main_thread
 from .. import rectify as job
+from ..host import artist_settings
 from ..host.engine_source import problems
-from ..scene import images, materials, targets
-from . import engine_settings
+from ..scene import images, materials
+from . import engine_settings, properties, reasons
+from .translations import say
 
 _CHOICES = ("model", "device", "dtype", "seed")
 
 
-def _tells_problems(execute):
+def tells_problems(execute):
     """An `execute` that may raise Problem: the artist reads it, the operator is cancelled."""
 
     @functools.wraps(execute)
@@ -35,89 +37,87 @@ def _tells_problems(execute):
     return wrapped
 
 
-def _image(name: str, chosen: bpy.types.Image | None, what: str) -> bpy.types.Image | None:
+def image_of(name: str, chosen: bpy.types.Image | None, what: str) -> bpy.types.Image | None:
+    """The image that was named, else the chosen one. Raises Problem bad_input."""
     return images.by_name(name, what) if name else chosen
 
 
-class SELFRECT_OT_new_target(bpy.types.Operator):
-    """Make a new image of the reference's size to edit as the target"""
+class Ordering:
+    """What the operators that order a picture share: arguments that go before the panel's choices."""
 
-    bl_idname = "selfrect.new_target"
-    bl_label = "New Target"
-    bl_options = {"REGISTER", "UNDO"}
+    __annotations__ = {
+        "reference": StringProperty(name="Reference", description="An image's name; empty: the panel's, else the material's"),
+        "target": StringProperty(name="Target", description="An image's name; empty: the panel's"),
+        "model": StringProperty(name="Model", description="A name or path; empty: the panel's"),
+        "device": StringProperty(name="Device", description="Empty: the panel's"),
+        "dtype": StringProperty(name="Precision", description="Empty: the panel's"),
+        "seed": IntProperty(name="Seed", description=properties.SEED, min=0),
+        "structure": FloatProperty(name="Structure", description=properties.STRUCTURE, min=0, max=1, default=artist_settings.DEFAULT),
+        "detail": FloatProperty(name="Detail", description=properties.DETAIL, min=0, max=1, default=artist_settings.DEFAULT),
+        "quality": EnumProperty(name="Quality", description=properties.QUALITY, items=properties.QUALITIES, default="STANDARD"),
+        "wait": BoolProperty(name="Wait", description="Return when the result is there; always so in background mode"),
+        **engine_settings.properties(engine_settings.shipped()),
+    }
 
-    mode: EnumProperty(name="Contents", items=targets.MODES)
-    reference: StringProperty(name="Reference", description="An image's name; empty: the panel's", options={"SKIP_SAVE"})
-    seed: IntProperty(name="Seed", description="Which shuffle", min=0)
+    def order(self, context: bpy.types.Context) -> job.Order:
+        """The panel's choices, save what the caller gave as arguments. Raises Problem bad_input."""
+        choices, given = context.scene.selfrect, self.properties.is_property_set
+        settings = self._with_sliders(choices, engine_settings.values(context.scene))
+        settings.update({name: getattr(self, name) for name in settings if hasattr(self, name) and given(name)})
+        return job.order(
+            context.scene,
+            image_of(self.reference, reasons.reference(context), "reference"),
+            image_of(self.target, choices.target, "target"),
+            settings=settings,
+            **{name: getattr(self if given(name) else choices, name) for name in _CHOICES},
+        )
 
-    @_tells_problems
-    def execute(self, context):
-        """Make it, choose it, show it in the image editor at hand."""
-        choices = context.scene.selfrect
-        choices.target = targets.new_target(_image(self.reference, choices.reference, "reference"), self.mode, self.seed)
-        space = context.space_data
-        if space and space.type == "IMAGE_EDITOR":
-            space.image = choices.target
-        self.report({"INFO"}, f"“{choices.target.name}” is the target.")
-        return {"FINISHED"}
+    def _with_sliders(self, choices: bpy.types.PropertyGroup, settings: dict) -> dict:
+        """A quality that was given brings other steps along; then both sliders are worked out anew, else only a given one."""
+        given = self.properties.is_property_set
+        moved = [name for name in ("structure", "detail") if given(name) or given("quality")]
+        sliders = {name: getattr(self if given(name) else choices, name) for name in moved}
+        return artist_settings.settings_of(settings, self.quality if given("quality") else artist_settings.CUSTOM, **sliders)
 
 
-class SELFRECT_OT_rectify(bpy.types.Operator):
+class SELFRECT_OT_rectify(Ordering, bpy.types.Operator):
     """Turn the rough target into a coherent texture that looks like the reference"""
 
     bl_idname = "selfrect.rectify"
     bl_label = "Rectify"
     bl_options = {"REGISTER"}  # the result pushes its own undo step when it lands
 
-    __annotations__ = {
-        "reference": StringProperty(name="Reference", description="An image's name; empty: the panel's"),
-        "target": StringProperty(name="Target", description="An image's name; empty: the panel's"),
-        "model": StringProperty(name="Model", description="A name or path; empty: the panel's"),
-        "device": StringProperty(name="Device", description="Empty: the panel's"),
-        "dtype": StringProperty(name="Precision", description="Empty: the panel's"),
-        "seed": IntProperty(name="Seed", min=0),
-        "wait": BoolProperty(name="Wait", description="Return when the result is there; always so in background mode"),
-        **engine_settings.properties(engine_settings.shipped()),
-    }
-
-    @_tells_problems
+    @tells_problems
     def execute(self, context):
         """Order it; in background mode make it."""
-        order = self._order(context)
+        order = self.order(context)
         if not (self.wait or bpy.app.background):
             main_thread.start(order)
             return {"FINISHED"}
         image, _ = job.make(main_thread.queue(), order)
-        self.report({"INFO"}, f"“{image.name}” is the result.")
+        self.report({"INFO"}, say("“{name}” is the result.", name=image.name))
         return {"FINISHED"}
-
-    def _order(self, context: bpy.types.Context) -> job.Order:
-        """The panel's choices, save what the caller gave as arguments."""
-        choices, given = context.scene.selfrect, self.properties.is_property_set
-        settings = engine_settings.values(context.scene)
-        settings.update({name: getattr(self, name) for name in settings if hasattr(self, name) and given(name)})
-        return job.order(
-            context.scene,
-            _image(self.reference, choices.reference, "reference"),
-            _image(self.target, choices.target, "target"),
-            settings=settings,
-            **{name: getattr(self if given(name) else choices, name) for name in _CHOICES},
-        )
 
 
 class SELFRECT_OT_cancel(bpy.types.Operator):
-    """Stop the rectification that is running"""
+    """Stop this work; what was there before stays"""
 
     bl_idname = "selfrect.cancel"
     bl_label = "Cancel"
 
+    index: IntProperty(name="Place", description="In the queue; 0 is what is running", min=0, options={"SKIP_SAVE"})
+    all: BoolProperty(name="All", description="All that is running and waiting", options={"SKIP_SAVE"})
+
     def execute(self, context):
         """Ask for it; the panel shows when it has happened."""
-        work = main_thread.working()
-        if work is None:
-            self.report({"INFO"}, "Nothing is running.")
+        works = main_thread.unfinished()
+        chosen = works if self.all else works[self.index : self.index + 1]
+        if not chosen:
+            self.report({"INFO"}, say("Nothing is running."))
             return {"CANCELLED"}
-        work.cancel()
+        for work in reversed(chosen):  # the running one last: else the next would start first
+            work.cancel()
+        main_thread.redraw()
         return {"FINISHED"}
 
 
@@ -131,11 +131,11 @@ class SELFRECT_OT_apply_to_material(bpy.types.Operator):
     image: StringProperty(name="Image", description="An image's name; empty: the panel's result", options={"SKIP_SAVE"})
     material: StringProperty(name="Material", description="Empty: the one in the editor or of the active object", options={"SKIP_SAVE"})
 
-    @_tells_problems
+    @tells_problems
     def execute(self, context):
         """Find image and material, apply."""
         choices = context.scene.selfrect
-        image = _image(self.image, choices.result, "result")
+        image = image_of(self.image, choices.result, "result")
         if image is None:
             raise problems.Problem("bad_input", "There is no result yet.", "Press Rectify first, or name an image.")
         material = materials.by_name(self.material) if self.material else materials.find_or_make(context)
@@ -153,7 +153,7 @@ class SELFRECT_OT_show_image(bpy.types.Operator):
 
     image: StringProperty(options={"SKIP_SAVE"})
 
-    @_tells_problems
+    @tells_problems
     def execute(self, context):
         """Show it here, or in the first image editor of this window."""
         image = images.by_name(self.image, "editor")
@@ -182,7 +182,6 @@ class SELFRECT_OT_copy_details(bpy.types.Operator):
 
 register, unregister = bpy.utils.register_classes_factory(
     (
-        SELFRECT_OT_new_target,
         SELFRECT_OT_rectify,
         SELFRECT_OT_cancel,
         SELFRECT_OT_apply_to_material,

@@ -1,13 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the panel remembers with the scene: which images, which model, which seed. `bpy.context.scene.selfrect`."""
+"""What the panel remembers with the scene: images, model, seed, and the sliders. `bpy.context.scene.selfrect`."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from .. import main_thread
+from ..host import artist_settings
+from . import engine_settings
 
+STRUCTURE = "How strictly the target's layout is kept: 0 lets shapes drift towards the reference's, 1 holds each where it was put"
+DETAIL = "How much of the reference comes in: 0 keeps what the target shows, 1 redraws all of it from the reference"
+QUALITY = "How much time goes into the picture"
+SEED = "Another number draws what is left open differently; the same one repeats it"
+QUALITIES = (
+    ("DRAFT", "Draft", "Shows quickly where things go; fine detail is left rough"),
+    ("STANDARD", "Standard", "As published: a first round for the layout, a second for the detail"),
+    ("BEST", "Best", "Follows target and reference most closely; takes twice as long as Standard"),
+)
+EXPLORE_BY_WORDS = "What differs between the variations"
+EXPLORE_BY = (
+    ("GRID", "Structure × Detail", "Structure from row to row, Detail from column to column, around what is set now"),
+    ("SEEDS", "Seeds", "One seed after the other: what is left open is drawn differently each time"),
+)
+_CUSTOM = (artist_settings.CUSTOM, "Custom", "The steps under Advanced were set by hand")
 DTYPES = (
     ("auto", "Automatic", "What suits the device"),
     ("float32", "Full", "32 bits: most exact, most memory"),
@@ -32,6 +49,38 @@ def _devices(_group, _context, _typed: str) -> list[tuple[str, str]]:
     return [("auto", "the fastest there is"), *((device["name"], device.get("title", "")) for device in main_thread.queue().devices)]
 
 
+def _write_structure(choices: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    _write(choices, structure=choices.structure)
+
+
+def _write_detail(choices: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    _write(choices, detail=choices.detail)
+
+
+def _write(choices: bpy.types.PropertyGroup, quality: str = artist_settings.CUSTOM, **sliders: float) -> None:
+    """Only what differs: steps that follow T (`engine_settings._follow`) are not to be written back as they were."""
+    before = engine_settings.values(choices.id_data)
+    after = artist_settings.settings_of(before, quality, **sliders)
+    engine_settings.write(choices.id_data, {name: value for name, value in after.items() if value != before[name]})
+
+
+_KEYS = [item[0] for item in (*QUALITIES, _CUSTOM)]
+
+
+def _get_quality(choices: bpy.types.PropertyGroup) -> int:
+    return _KEYS.index(artist_settings.quality_of(engine_settings.values(choices.id_data)))
+
+
+def _set_quality(choices: bpy.types.PropertyGroup, index: int) -> None:
+    _write(choices, _KEYS[index])
+
+
+def _slider(name: str, description: str, update) -> FloatProperty:
+    return FloatProperty(
+        name=name, description=description, default=artist_settings.DEFAULT, min=0, max=1, step=5, subtype="FACTOR", update=update
+    )
+
+
 def _image(name: str, description: str) -> PointerProperty:
     return PointerProperty(type=bpy.types.Image, name=name, description=description, poll=_can_be_chosen)
 
@@ -53,7 +102,20 @@ class SelfrectScene(bpy.types.PropertyGroup):
         name="Device", description="Where the engine computes", default="auto", search=_devices, search_options={"SUGGESTION"}
     )
     dtype: EnumProperty(name="Precision", description="In which numbers the engine computes", items=DTYPES, default="auto")
-    seed: IntProperty(name="Seed", description="Same seed, same picture", default=0, min=0)
+    seed: IntProperty(name="Seed", description=SEED, min=0)
+    structure: _slider("Structure", STRUCTURE, _write_structure)
+    detail: _slider("Detail", DETAIL, _write_detail)
+    quality: EnumProperty(
+        name="Quality",
+        description=QUALITY,
+        items=(*QUALITIES, _CUSTOM),
+        get=_get_quality,
+        set=_set_quality,
+    )
+    explore_by: EnumProperty(name="Explore", description=EXPLORE_BY_WORDS, items=EXPLORE_BY)
+    explore_rows: IntProperty(name="Rows", description="Of variations on the sheet", default=3, min=1, max=8)
+    explore_columns: IntProperty(name="Columns", description="Of variations on the sheet", default=3, min=1, max=8)
+    steps_before: IntProperty(description="T when the sliders' steps were last worked out", default=50, options={"HIDDEN"})
 
 
 _register, _unregister = bpy.utils.register_classes_factory((SelfrectScene,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from .. import extension, main_thread
+from .. import extension
 from ..host.engine_process import engine_command
 from ..host.engine_source import problems
 from ..scene import images, materials
@@ -18,15 +18,18 @@ def engine() -> str:
 
 def new_target(context: bpy.types.Context) -> str:
     """Why no target can be made."""
-    return _problem_of(images.check, context.scene.selfrect.reference, "reference")
+    return _problem_of(images.check, reference(context), "reference")
+
+
+def reference(context: bpy.types.Context) -> bpy.types.Image | None:
+    """The chosen reference, else the material's own texture."""
+    return context.scene.selfrect.reference
 
 
 def rectify(context: bpy.types.Context) -> str:
     """Why nothing can be rectified now."""
     choices = context.scene.selfrect
-    if main_thread.working():
-        return "A rectification is running."
-    return _problem_of(images.check, choices.reference, "reference") or _problem_of(images.check, choices.target, "target") or engine()
+    return _problem_of(images.check, reference(context), "reference") or _problem_of(images.check, choices.target, "target") or engine()
 
 
 def apply(context: bpy.types.Context) -> str:

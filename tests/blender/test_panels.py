@@ -10,12 +10,12 @@ import bpy
 import pytest
 
 
-def drawn(panel, settings_open=False):
+def drawn(panel, advanced_open=False):
     """(all texts, the operators on buttons, the layout) of a panel drawn once."""
     layout = MagicMock()
-    for method in ("row", "column", "box"):
+    for method in ("row", "column", "box", "grid_flow"):
         getattr(layout, method).return_value = layout
-    layout.panel.return_value = (layout, layout if settings_open else None)
+    layout.panel.return_value = (layout, layout if advanced_open else None)
     panel.draw(SimpleNamespace(layout=layout), bpy.context)
     texts = [str(call.kwargs.get("text", "")) for call in layout.label.call_args_list + layout.progress.call_args_list]
     return " ".join(texts), [call.args[0] for call in layout.operator.call_args_list], layout
@@ -46,7 +46,7 @@ def test_shows_progress_and_cancel_then_the_result(extension, engine, panel, pic
     text, operators, _ = drawn(panel)
     assert "Starting the engine" in text
     assert "selfrect.cancel" in operators
-    assert "selfrect.rectify" not in operators
+    assert "selfrect.rectify" in operators  # the next one waits for its turn
     while work.job.step < 2:
         extension.main_thread._tick()
     text, _, layout = drawn(panel)
@@ -71,11 +71,60 @@ def test_shows_sentence_remedy_and_details_of_a_problem(extension, engine, panel
     assert {"selfrect.copy_details", "selfrect.rectify"} <= set(operators)
 
 
-def test_settings_are_those_that_the_engine_declares(extension, panel):
-    def properties(**options):
-        return [call.args[1] for call in drawn(panel, **options)[2].prop.call_args_list]
+@pytest.fixture
+def settings_panel(extension):
+    return bpy.types.SELFRECT_PT_settings_image
 
+
+def properties(panel, **options):
+    return [call.args[1] for call in drawn(panel, **options)[2].prop.call_args_list]
+
+
+def test_settings_are_those_that_the_engine_declares(extension, settings_panel):
     declared = [setting["name"] for setting in extension.engine_settings.shipped()]
     assert {"steps", "p1", "injection"} <= set(declared)
-    assert properties(settings_open=True) == ["model", "seed", "device", "dtype", *declared]
-    assert properties() == ["model"]
+    shown = properties(settings_panel, advanced_open=True)
+    assert sorted(shown) == sorted(["structure", "detail", "quality", "seed", "model", "device", "dtype", *declared])
+    assert shown[:3] == ["structure", "detail", "quality"]
+    assert not {"steps", "p1", "s1", "p2", "s2", "injection", "device"} & set(properties(settings_panel))
+
+
+def test_an_engine_without_these_steps_gets_no_sliders(extension, settings_panel, monkeypatch):
+    one = {"name": "iterations", "kind": "int", "default": 1, "minimum": 1, "maximum": 9, "choices": []}
+    one |= {"title": "Iterations", "description": "How often"}
+    shipped = extension.engine_settings.shipped()
+    try:
+        extension.engine_settings._adopt({"engines": [{"name": "self-rectification", "settings": [one]}]})
+        assert properties(settings_panel, advanced_open=True) == ["seed", "model", "iterations", "device", "dtype"]
+    finally:
+        extension.engine_settings._adopt({"engines": [{"name": "self-rectification", "settings": shipped}]})
+
+
+def slider_texts(panel):
+    calls = drawn(panel)[2].prop.call_args_list
+    return [call.kwargs.get("text") for call in calls if call.args[1] in ("structure", "detail")]
+
+
+def test_sliders_set_the_steps_and_say_when_they_were_set_by_hand(extension, settings_panel):
+    choices, settings = bpy.context.scene.selfrect, bpy.context.scene.selfrect_settings
+    assert (settings.p1, settings.s1, settings.p2, settings.s2, choices.quality) == (20, 20, 5, 5, "STANDARD")
+    choices.structure = 1
+    assert (settings.p1, settings.s1, settings.p2, settings.s2) == (40, 20, 20, 5)
+    assert slider_texts(settings_panel) == [None, None]
+    settings.p1 = 3
+    assert slider_texts(settings_panel) == ["Structure (custom)", None]
+    settings.steps = 100  # what was set by hand stays, what a slider set follows
+    assert (settings.p1, settings.s1, settings.p2, settings.s2) == (3, 40, 20, 10)
+    choices.structure = 0.5
+    assert (settings.p1, settings.p2) == (40, 10)
+    assert slider_texts(settings_panel) == [None, None]
+
+
+def test_quality_sets_steps_rounds_and_injection_and_is_read_off_them(extension):
+    choices, settings = bpy.context.scene.selfrect, bpy.context.scene.selfrect_settings
+    choices.quality = "DRAFT"
+    assert (settings.steps, settings.rounds, settings.injection, settings.p1) == (20, 1, "recorded", 8)
+    settings.rounds = 2
+    assert choices.quality == "CUSTOM"
+    choices.quality = "STANDARD"
+    assert (settings.steps, settings.p1, settings.s1, settings.p2, settings.s2) == (50, 20, 20, 5, 5)

@@ -25,6 +25,7 @@ SIZE = 128
 LONGEST = 120  # seconds for one condition; software rendering and a busy machine are slow
 
 from bl_ext.user_default.selfrect_blender.selfrect_blender import main_thread  # noqa: E402
+from bl_ext.user_default.selfrect_blender.selfrect_blender.scene import editors  # noqa: E402
 
 
 def play():
@@ -104,11 +105,11 @@ def hold_a_tool(area):
     for kind, value in (("MOUSEMOVE", "NOTHING"), ("MOUSEMOVE", "NOTHING"), ("G", "PRESS"), ("G", "RELEASE")):
         simulate(type=kind, value=value, **place)
         yield 0.2
-    assert not main_thread._may_write(), "a tool is under way"
+    assert not editors.may_write(), "a tool is under way"
     for value in ("PRESS", "RELEASE"):
         simulate(type="ESC", value=value, **place)
         yield 0.2
-    assert main_thread._may_write()
+    assert editors.may_write()
 
 
 def undo_and_redo(painted, result):

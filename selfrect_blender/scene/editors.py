@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The window's editors: which there are, what they show, when something may be written behind the artist's back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import bpy
+
+_OURS = ("IMAGE_EDITOR", "NODE_EDITOR", "VIEW_3D")  # those that have a Rectify tab
+
+
+def areas(*types: str) -> list[bpy.types.Area]:
+    """The open areas of these types, in all windows."""
+    windows = bpy.context.window_manager.windows
+    return [area for window in windows for area in window.screen.areas if area.type in types]
+
+
+def redraw() -> None:
+    """Let the editors that have a Rectify tab draw themselves anew."""
+    for area in areas(*_OURS):
+        area.tag_redraw()
+
+
+def viewers(images: Iterable[bpy.types.Image | None]) -> list[bpy.types.SpaceImageEditor]:
+    """The image editors that view one of these; those in which it is being painted do not count. None: empty editors."""
+    shown = set(images)
+    spaces = [area.spaces.active for area in areas("IMAGE_EDITOR")]
+    return [space for space in spaces if space.mode == "VIEW" and space.image in shown]
+
+
+def show(spaces: Iterable[bpy.types.SpaceImageEditor], image: bpy.types.Image | None) -> None:
+    """Let these editors show the image."""
+    for space in spaces:
+        space.image = image
+
+
+def may_write() -> bool:
+    """Not during a render, nor in the middle of a stroke, a move or another of Blender's own modal tools: their undo steps are open.
+
+    Tools of add-ons, which are Python classes, may run for hours (key displays, for one) and do not count.
+    """
+    tools = [tool.bl_idname for window in bpy.context.window_manager.windows for tool in window.modal_operators]
+    built_in = [name for name in tools if bpy.types.Operator.bl_rna_get_subclass_py(name) is None]
+    return not built_in and not bpy.app.is_job_running("RENDER")
+
+
+def push_undo(message: str) -> None:
+    """A data-block made by a timer is in no undo step; without one of its own the next undo would take it away for good."""
+    windows = bpy.context.window_manager.windows
+    if windows and not bpy.app.background:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.ed.undo_push(message=message)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One rectification from the order to the landed image. What `main_thread` keeps in its list; an exploration looks the same to it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Executor, Future
+
+import bpy
+
+from . import rectify
+from .host.engine_source import problems
+from .host.job import JobState
+from .host.job_queue import JobQueue
+from .preview import Preview
+from .scene import editors
+
+
+class Work:
+    """Read `title`, `job`, `fraction`, `seconds_left`, `problem`, `finished`, `result_name`, `seconds`.
+
+    All methods are quick and called from the main thread only.
+    """
+
+    def __init__(self, order: rectify.Order, queue: JobQueue, converter: Executor):
+        self.order = order
+        self.title = order.target_name
+        self.job = queue.submit(order.request)
+        self.problem: problems.Problem | None = None
+        self.finished = False
+        self.result_name = ""
+        self.seconds = 0.0  # of the engine's work on it and the landing, not of waiting for its turn
+        self._queue, self._converter = queue, converter
+        self._started: float | None = None
+        self._buffer: Future | None = None
+        self._preview = Preview(order, converter)
+
+    @property
+    def fraction(self) -> float:
+        return self.job.fraction
+
+    @property
+    def seconds_left(self) -> float | None:
+        return self.job.seconds_left
+
+    @property
+    def owners(self) -> set[str]:
+        """Of provisional images."""
+        return set() if self.finished else {self._preview.owner}
+
+    def cancel(self) -> None:
+        """Ask the engine to stop; returns at once."""
+        self._queue.cancel(self.job)
+
+    def advance(self) -> None:
+        """Do what can be done without waiting."""
+        if self._started is None and self.job.state is not JobState.WAITING:
+            self._started = time.monotonic()
+        if not self.job.finished:
+            self._preview.advance(self.job.preview)
+        elif self.job.state is not JobState.DONE:
+            self._end(self.job.problem)
+        elif self._buffer is None:  # a power for each of millions of values: not in this thread
+            self._buffer = self._converter.submit(rectify.encode, self.order, self.job.image)
+        elif self._buffer.done() and editors.may_write():
+            self._land(self._buffer.result())
+
+    def fail(self, problem: problems.Problem) -> None:
+        """End it with a problem of this side."""
+        self._queue.cancel(self.job)
+        self._end(problem)
+
+    def hide(self) -> None:
+        """Leave nothing provisional in the file, which is about to be saved."""
+        self._preview.remove()
+
+    def abandon(self) -> None:
+        """The file that asked for it is being left."""
+        self._queue.cancel(self.job)
+
+    def _end(self, problem: problems.Problem | None) -> None:
+        self.problem, self.finished, self._buffer = problem, True, None
+        self._preview.remove()
+
+    def _land(self, flat) -> None:
+        target = bpy.data.images.get(self.order.target_name)
+        viewers = self._preview.remove() if self._preview.was_shown else editors.viewers({target} - {None})
+        self.seconds = time.monotonic() - self._started
+        image = rectify.land(self.order, flat, rectify.size_of(self.job), self.job.record, self.seconds)
+        self.finished, self.result_name, self._buffer = True, image.name, None
+        editors.show(viewers, image)
+        editors.push_undo("Rectify")
