@@ -79,7 +79,7 @@ def test_the_hash_is_that_of_the_networks_file(pipeline):
 def test_fp16_files_are_found(copied):
     for file in copied.rglob("*.safetensors"):
         file.rename(file.with_suffix(".fp16.safetensors"))
-    assert load_model(copied, device="cpu").dtype == torch.float32
+    assert load_model(copied, device="cpu", dtype="float32").hash
 
 
 @pytest.mark.parametrize("ending", [".ckpt", ".pt", ".pth", ".bin"])
@@ -159,7 +159,7 @@ def test_injected_layers_are_the_up_path_at_half_and_full_resolution(pipeline):
     expected = [f"up_blocks.{level}.attentions.{k}.transformer_blocks.0.attn1" for level in (2, 3) for k in range(3)]
     assert install(model.unet, 2) == expected
     assert len([n for n in model.unet.attn_processors if n.endswith("attn1.processor")]) == 16
-    assert all(isinstance(p, KVProcessor) for p in model.unet.attn_processors.values())
+    assert all(isinstance(p, KVProcessor) == (".attn1." in name) for name, p in model.unet.attn_processors.items())
 
 
 def test_a_network_without_attention_in_its_up_path(pipeline):

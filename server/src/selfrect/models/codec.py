@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+
+from . import codec_tiles
+from .rough import Rough
 
 
 class Codec(Protocol):
@@ -21,20 +26,48 @@ class Codec(Protocol):
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """The way back; values may leave [−1, 1] a little."""
 
+    def preview(self, z: torch.Tensor) -> torch.Tensor:
+        """A rough picture (B, 3, h', w') in [−1, 1] at next to no cost, of any size; for a latent that is no noise."""
+
+    def tiled(self, tile: int) -> Any:
+        """A context within which both ways go in tiles of tile × tile image pixels, with the same result in less memory."""
+
 
 class AutoencoderCodec:
     """AutoencoderKL: the mean of the posterior × scaling factor. In float32: SDXL's overflows in float16."""
 
     def __init__(self, vae: AutoencoderKL, device: torch.device):
-        self.vae = vae.to(device).eval().requires_grad_(False)
+        self.vae = vae.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.device = device
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        self._tile: int | None = None
+        self._rough = Rough()
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        return self.vae.encode(x.to(self.device)).latent_dist.mode() * self.vae.config.scaling_factor
+        if self._tile and max(x.shape[2:]) > self._tile:
+            z = codec_tiles.encode(self.vae, x, self._tile, self.device)
+        else:
+            z = self.vae.encode(x.to(self.device)).latent_dist.mode()
+        z = z * self.vae.config.scaling_factor
+        self._rough.see(x, z)
+        return z
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        return self.vae.decode(z / self.vae.config.scaling_factor).sample
+        z = z / self.vae.config.scaling_factor
+        if self._tile and max(z.shape[2:]) * self.factor > self._tile:
+            return codec_tiles.decode(self.vae, z, self._tile, self.device)
+        return self.vae.decode(z).sample
+
+    def preview(self, z: torch.Tensor) -> torch.Tensor:
+        return self._rough(z)
+
+    @contextmanager
+    def tiled(self, tile: int) -> Iterator[None]:
+        before, self._tile = self._tile, tile
+        try:
+            yield
+        finally:
+            self._tile = before
 
 
 class PatchCodec:
@@ -48,3 +81,10 @@ class PatchCodec:
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         return F.pixel_shuffle(z, self.factor)
+
+    def preview(self, z: torch.Tensor) -> torch.Tensor:
+        """Not rough at all: decoding costs nothing here."""
+        return self.decode(z).clamp(-1, 1)
+
+    def tiled(self, tile: int) -> Any:
+        return nullcontext()

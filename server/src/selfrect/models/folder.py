@@ -21,19 +21,20 @@ from .store import PICKLES, file_hash
 WEIGHTS = "diffusion_pytorch_model"
 
 
-def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+def load_folder(folder: Path, name: str, device: torch.device, dtype: torch.dtype, compiled: bool = False) -> Model:
     """Raises Problem pickle_refused or bad_model, OSError, KeyError or ValueError (the caller makes the sentence)."""
     index = _read(folder / "model_index.json") if (folder / "model_index.json").exists() else {}
     weights = _weights(folder / "unet")
     unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, low_cpu_mem_usage=False, **_safe(weights))
     scheduler = _read(folder / "scheduler" / "scheduler_config.json")
+    condition = _condition(folder, index, unet).to(device, dtype)
     return Model(
         name=name,
         family=family_of(unet, (folder / "codec").is_dir()),
         hash=file_hash(weights),
-        unet=ready(unet, device),
+        unet=ready(unet, device, condition, compiled),
         codec=_codec(folder, device),
-        condition=_condition(folder, index, unet).to(device, dtype),
+        condition=condition,
         alphas_cumprod=alphas_cumprod(scheduler),
         prediction_type=checked_prediction(scheduler.get("prediction_type", "epsilon")),
         device=device,

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 from diffusers import UNet2DConditionModel
 
 from ..problems import Problem
+from . import constant_text, packed
 from .codec import Codec
 from .condition import Condition
 
@@ -31,11 +33,28 @@ class Model:
     prediction_type: str
     device: torch.device
     dtype: torch.dtype
+    in_float32: Callable[[], Model] | None = None  # loads it again; None where there is nothing to load it from
+
+    def become_float32(self) -> None:
+        """For good, and in place, so that whoever holds this model is not left with the half precision that failed."""
+        if self.dtype == torch.float32 or self.in_float32 is None:
+            return
+        load, self.unet = self.in_float32, None  # first: two networks at once may not fit
+        whole = load()
+        for entry in fields(self):
+            setattr(self, entry.name, getattr(whole, entry.name))
 
 
-def ready(unet: UNet2DConditionModel, device: torch.device) -> UNet2DConditionModel:
-    """For work, not for training; channels_last is what convolutions are fastest in."""
-    return unet.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
+def ready(unet: UNet2DConditionModel, device: torch.device, condition: Condition, compiled: bool = False) -> UNet2DConditionModel:
+    """For work under this one condition, not for training: everything that makes a call faster and changes no result."""
+    unet = unet.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    constant_text.install(unet, condition.embedding.to(device))
+    packed.pack(unet)
+    if compiled:
+        from . import compiling
+
+        compiling.compile_parts(unet)
+    return unet
 
 
 def family_of(unet: UNet2DConditionModel, own_codec: bool = False) -> str:

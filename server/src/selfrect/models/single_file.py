@@ -31,7 +31,7 @@ from .store import file_hash
 SCHEDULE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000}
 
 
-def load_single_file(file: Path, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+def load_single_file(file: Path, name: str, device: torch.device, dtype: torch.dtype, compiled: bool = False) -> Model:
     """Raises SafetensorError, KeyError or ValueError where the file is no such checkpoint (the caller makes the sentence)."""
     weights = load_file(file)
     if not any(key.startswith(shapes.UNET) for key in weights):
@@ -53,8 +53,8 @@ def load_single_file(file: Path, name: str, device: torch.device, dtype: torch.d
             dict(weights), config=folder, subfolder="vae", torch_dtype=torch.float32, local_files_only=True
         )
         condition = conditions.kept([file], lambda: _condition(dict(weights), folder, list(configs)[2:]))
-    unet = ready(unet, device)
     condition = condition.to(device, dtype)
+    unet = ready(unet, device, condition, compiled)
     return Model(
         name=name,
         family=family_of(unet),

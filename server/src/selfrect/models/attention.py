@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""softmax(q·kᵀ)·v without a matrix of all scores: PyTorch's fused kernels, in slices where memory is short.
+
+One case has a way of its own, bfloat16 on a processor: PyTorch's fused kernel works there at a third of what the same
+processor's matrix multiplication reaches. `by_heads` multiplies head by head, some hundred queries at a time, so that the
+scores stay in the cache. Which of the two is faster is measured once on each machine (`probe`), not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+import torch.nn.functional as F
+
+from . import probe
+
+LONG = 1024  # keys; below, the matrix multiplications of one head are too small to pay
+QUERIES = 256  # rows of scores at a time: 256 × 4096 in bfloat16 are 2 MB
+
+_slice_bytes: ContextVar[int | None] = ContextVar("selfrect_attention_slice_bytes", default=None)
+
+
+@contextmanager
+def sliced(limit: int | None) -> Iterator[None]:
+    """Within: no slice of queries has more than `limit` bytes of scores, should a kernel materialise them. None: whole."""
+    token = _slice_bytes.set(limit)
+    try:
+        yield
+    finally:
+        _slice_bytes.reset(token)
+
+
+def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None = None) -> torch.Tensor:
+    """(B, heads, queries, d), (B, heads, keys, d) twice → (B, heads, queries, d). scale: None is 1/√d."""
+    if _pays_by_heads(query, key):
+        return by_heads(query, key, value, scale)
+    rows = _rows(query, key)
+    if rows >= query.shape[2]:
+        return F.scaled_dot_product_attention(query, key, value, scale=scale)
+    parts = [F.scaled_dot_product_attention(part, key, value, scale=scale) for part in query.split(rows, 2)]
+    return torch.cat(parts, 2)
+
+
+def by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None = None) -> torch.Tensor:
+    """The same in plain matrix multiplications, `QUERIES` rows of one head at a time.
+
+    Taking the mean key off every key changes no softmax, but makes the scores small where bfloat16 rounds them.
+    """
+    batch, heads, queries, width = query.shape
+    out = query.new_empty(batch, queries, heads, value.shape[3])  # as the caller's next layer wants it in memory
+    scale = width**-0.5 if scale is None else scale
+    centred = ((key.float() - key.float().mean(2, keepdim=True)) * scale).to(key.dtype)
+    for b in range(batch):
+        for h in range(heads):
+            q, k, v = query[b, h].contiguous(), centred[b, h].t(), value[b, h].contiguous()
+            for start in range(0, queries, QUERIES):
+                weights = torch.softmax(q[start : start + QUERIES] @ k, -1)
+                out[b, start : start + QUERIES, h] = weights @ v
+    return out.transpose(1, 2)
+
+
+def _pays_by_heads(query: torch.Tensor, key: torch.Tensor) -> bool:
+    if query.device.type != "cpu" or query.dtype != torch.bfloat16 or min(query.shape[2], key.shape[2]) < LONG:
+        return False
+    return probe.cpu().attention_by_heads
+
+
+def _rows(query: torch.Tensor, key: torch.Tensor) -> int:
+    """How many queries fit into the limit at once; at least one."""
+    limit = _slice_bytes.get()
+    if limit is None:
+        return query.shape[2]
+    return max(limit // (query.shape[0] * query.shape[1] * key.shape[2] * 4), 1)  # scores are float32 in every kernel

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights in the order that the processor's convolutions and matrix multiplications read them in.
+
+Without this PyTorch puts them into that order again at every call; in Stable Diffusion's deep levels, where a kernel has
+more weights than the picture has pixels, that takes longer than the convolution itself. Only for bfloat16 on the CPU: in
+float32 the order is PyTorch's own already.
+"""
+
+from __future__ import annotations
+
+import torch
+
+SMALL = 1 << 14  # weights; a layer below is not worth a detour through another operator
+
+
+class PackedConv(torch.nn.Module):
+    """nn.Conv2d, its kernel packed for pictures of about `size` (H, W); any other size works as well."""
+
+    def __init__(self, conv: torch.nn.Conv2d):
+        super().__init__()
+        self.padding, self.stride, self.dilation, self.groups = conv.padding, conv.stride, conv.dilation, conv.groups
+        self.in_channels, self.out_channels, self.kernel_size = conv.in_channels, conv.out_channels, conv.kernel_size
+        self.bias = conv.bias
+        self.kernel = torch.ops.mkldnn._reorder_convolution_weight(
+            conv.weight.to(memory_format=torch.channels_last), self.padding, self.stride, self.dilation, self.groups, None
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, self.kernel, self.bias, self.padding, self.stride, self.dilation, self.groups, "none", [], ""
+        )
+
+
+class PackedLinear(torch.nn.Module):
+    """nn.Linear; the rows that come in may be of any number."""
+
+    def __init__(self, linear: torch.nn.Linear):
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.bias = linear.bias
+        self.matrix = torch.ops.mkldnn._reorder_linear_weight(linear.weight.contiguous(), None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.mkldnn._linear_pointwise(x, self.matrix, self.bias, "none", [], "")
+
+
+def pack(network: torch.nn.Module) -> None:
+    """Replace the large convolutions and linear layers of a bfloat16 network on the CPU, in place. No training after this."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if type(child) is torch.nn.Conv2d and _pays(child) and child.padding_mode == "zeros":
+                setattr(parent, name, PackedConv(child))
+            elif type(child) is torch.nn.Linear and _pays(child):
+                setattr(parent, name, PackedLinear(child))
+
+
+def _pays(layer: torch.nn.Conv2d | torch.nn.Linear) -> bool:
+    weight = layer.weight
+    return weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.numel() >= SMALL
