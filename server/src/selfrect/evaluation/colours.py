@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..colour import delta_e, lab_from_srgb
+from ..transport import transported
 
 _COLOURS = 20_000  # of each picture
-_TURNS = 30
 
 
 def colour_distance(picture: np.ndarray, reference: np.ndarray, seed: int = 0) -> float:
@@ -18,15 +18,7 @@ def colour_distance(picture: np.ndarray, reference: np.ndarray, seed: int = 0) -
     """
     random = np.random.default_rng(seed)
     start, goal = _some(picture, random), _some(reference, random)
-    moved = start.copy()
-    for _ in range(_TURNS):
-        axes = np.linalg.qr(random.normal(size=(3, 3)))[0]
-        ours, theirs = moved @ axes, goal @ axes
-        step = np.empty_like(ours)
-        for axis in range(3):
-            step[np.argsort(ours[:, axis]), axis] = np.sort(theirs[:, axis]) - np.sort(ours[:, axis])
-        moved += step @ axes.T
-    return float(delta_e(start, moved).mean())
+    return float(delta_e(start, transported(start, goal, seed=seed)).mean())
 
 
 def _some(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
