@@ -17,6 +17,7 @@ from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProper
 
 from . import editors, targets
 
+_MARK = "selfrect_history"
 _ENGINE_SETTINGS = "settings"  # the key under which the engine's own settings lie in what `rectify.order` takes
 
 
@@ -83,6 +84,7 @@ def add(
     data = target.selfrect
     if not data.history and not target.use_fake_user:
         target.use_fake_user = data.kept = True
+    _hold_pointers(target)
     entry = data.history.add()
     entry.name, entry.image, entry.reference = result.name, result, reference
     entry.made, entry.seconds = datetime.now(timezone.utc).isoformat(timespec="seconds"), seconds
@@ -146,6 +148,7 @@ def go_on(entry: SelfrectEntry, scene: bpy.types.Scene) -> bpy.types.Image:
     Raises Problem bad_input where the picture is gone.
     """
     target = targets.new_target(entry.image, "COPY")
+    _hold_pointers(target)
     target.selfrect.origin = entry.image
     scene.selfrect.target = target
     return target
@@ -180,12 +183,22 @@ def _is_used(image: bpy.types.Image) -> bool:
     return image.use_fake_user or bool(chosen) or any(not isinstance(user, loose) for user in users)
 
 
+def _hold_pointers(image: bpy.types.Image) -> None:
+    """Blender 5.0 empties an image's registered pointers to a deleted data-block only if it has a custom property too.
+
+    Without one they would go on pointing at freed memory.
+    """
+    image[_MARK] = True
+
+
 def _set(group: bpy.types.PropertyGroup, values: dict[str, Any]) -> list[str]:
+    """Set what there is, return the names of what there is not."""
     left = []
     for name in sorted(values, key=lambda name: name != "steps"):  # T first: the sliders' steps follow it
-        value = values[name]
         try:
-            setattr(group, name, value)
+            if name not in group.bl_rna.properties:
+                raise AttributeError(name)
+            setattr(group, name, values[name])
         except (AttributeError, TypeError, ValueError):
             left.append(name)
     return left
