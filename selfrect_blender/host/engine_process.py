@@ -9,13 +9,15 @@ import io
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+from . import child
 from .engine_source import SERVER_FOLDER, problems
 
 STDERR_LINES = 60
@@ -73,22 +75,24 @@ def _serve_of(executable: str) -> list[str]:
     return [executable, "serve"]
 
 
-def engine_environment() -> dict[str, str]:
-    """Our environment without what would send the engine's Python to Blender's or the user's packages."""
+def engine_environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Our environment without what would send the engine's Python to Blender's or the user's packages. more: added to it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
-    return kept | {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"}
+    return kept | {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"} | dict(more)
 
 
 class EngineProcess:
     """A running child. `stdin` and `stdout` are its unbuffered pipes; each belongs to one thread of the link.
 
+    environment: variables beside those of `engine_environment`.
+
     Raises Problem("engine_start") where the system refuses to start the command.
     """
 
-    def __init__(self, command: list[str]):
+    def __init__(self, command: list[str], environment: Mapping[str, str] = MappingProxyType({})):
         self.command = command
         self._last_lines: deque[str] = deque(maxlen=STDERR_LINES)
-        self._popen = _start(command)
+        self._popen = _start(command, environment)
         self.stdin, self.stdout = self._popen.stdin, self._popen.stdout
         self._exited = threading.Event()
         self._listener = _thread("stderr", self._listen)
@@ -117,13 +121,7 @@ class EngineProcess:
 
     def kill(self) -> None:
         """End it and whatever it started, now. Does not wait; calling it again does no harm."""
-        try:
-            if _WINDOWS:
-                self._popen.kill()  # the launchers of pip and venv hold their Python in a job that ends with them
-            else:
-                os.killpg(self._popen.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # already gone; macOS says PermissionError where only a zombie is left
+        child.kill(self._popen)
 
     def _listen(self) -> None:
         with io.BufferedReader(self._popen.stderr) as stderr:
@@ -135,17 +133,11 @@ class EngineProcess:
         self._exited.set()
 
 
-def _start(command: list[str]) -> subprocess.Popen:
-    if _WINDOWS:
-        apart = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-    else:
-        apart = {"start_new_session": True}  # its own group: Ctrl-C in Blender's terminal is not meant for it
+def _start(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen:
     pipe = subprocess.PIPE
     try:
         # unbuffered: the link puts its own buffers around stdin and stdout
-        return subprocess.Popen(
-            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=engine_environment(), **apart
-        )
+        return child.start(command, engine_environment(environment), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and Path(command[0]).exists():
             why = "it exists, but the interpreter that its first line names does not; was its folder moved?"
