@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import copy
 import errno
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from selfrect.problems import EXIT_CODES, Problem, exit_code, from_exception
+from selfrect.cli_problems import markdown
+from selfrect.problems import EXIT_CODES, EXPLANATIONS, Problem, exit_code, from_exception
 
 PUBLISHED = {
     "bad_input": 2, "pickle_refused": 2, "bad_model": 2, "model_missing": 3, "out_of_memory": 4, "cancelled": 5,
     "disk_full": 1, "engine_missing": 1, "engine_start": 1, "engine_died": 1, "engine_silent": 1, "bad_answer": 1,
-    "wrong_version": 1, "internal": 1,
+    "wrong_version": 1, "internal": 1, "consent_missing": 1, "offline": 1, "download_failed": 1, "hash_mismatch": 1,
+    "no_permission": 1, "path_too_long": 1, "bad_machine": 1, "install_busy": 1, "install_failed": 1, "check_failed": 1,
+    "licence_not_accepted": 2,
 }  # fmt: skip
+
+
+PAGE = Path(__file__).resolve().parents[2] / "server" / "PROBLEMS.md"
 
 
 class OutOfMemoryError(RuntimeError):
@@ -62,6 +69,7 @@ def test_an_unknown_code_is_a_mistake_here_and_internal_from_elsewhere():
         (OSError(errno.ENOSPC, "No space left on device", "/tmp/out.png"), "disk_full"),
         (ImportError("DLL load failed while importing _C"), "engine_start"),
         (ModuleNotFoundError("No module named 'torch'"), "engine_start"),
+        (OSError(errno.EFBIG, "File too large", "/tmp/model.safetensors"), "disk_full"),
         (OSError(errno.EACCES, "Permission denied"), "internal"),
         (ValueError("out of memory of better days"), "internal"),
         (KeyError("x"), "internal"),
@@ -89,3 +97,18 @@ def test_a_problem_stays_itself():
 def test_a_problem_can_be_copied():
     again = copy.copy(Problem("bad_model", "s", "r", "d"))
     assert again.as_dict() == Problem("bad_model", "s", "r", "d").as_dict()
+
+
+def test_every_code_is_explained_with_a_remedy():
+    assert set(EXPLANATIONS) == set(EXIT_CODES)
+    for meaning, remedy in EXPLANATIONS.values():
+        assert meaning.endswith(".")
+        assert remedy.endswith(".")
+        assert "\n" not in meaning + remedy
+
+
+def test_the_page_of_all_problems_is_the_commands_output():
+    """If not: `selfrect problems --markdown > server/PROBLEMS.md`."""
+    assert PAGE.read_text("utf-8") == markdown()
+    for code in EXIT_CODES:
+        assert f"| `{code}` | {EXIT_CODES[code]} |" in markdown()

@@ -37,13 +37,13 @@ def test_every_method_of_the_document_is_there():
 
 
 def test_a_download_runs_beside_a_picture_with_progress_and_is_cancelled_alone(busy_host, monkeypatch):
-    def download(name, report, accepted, mirror):
-        assert (name, accepted, mirror) == ("sd-1.4", True, "")
+    def download(name, report, accepted, mirror, precision):
+        assert (name, accepted, mirror, precision) == ("sd-1.4", True, "", "auto")
         for step in range(10_000):
             report("download", step, 10_000, fraction=step / 10_000, speed=5.5, file="unet")
             time.sleep(0.005)
 
-    monkeypatch.setattr(manage, "download", download, raising=False)
+    monkeypatch.setattr(manage, "download", download)
     busy_host.say(Message("models.download", {"name": "sd-1.4", "accepted_licence": True}, 2))
     told = busy_host.hear("progress").params
     assert told["id"] == 2

@@ -19,7 +19,7 @@ class Console:
     def __init__(self, quiet: bool = False, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic):
         self._stream = stream if stream is not None else sys.stderr
         self._quiet, self._clock = quiet, clock
-        self._is_terminal = self._stream.isatty()
+        self.is_terminal = self._stream.isatty()
         self._stage = ""
         self._drawn_at = float("-inf")
         self._bar_length = 0
@@ -34,7 +34,7 @@ class Console:
         if self._quiet:
             return
         left = _left(self._first, now, fraction)
-        if not self._is_terminal:
+        if not self.is_terminal:
             if is_new:
                 self._write(f"{fraction:4.0%}  {stage}{f', {steps} steps' if steps > 1 else ''}{left}\n")
         elif is_new or step == steps or now - self._drawn_at >= REDRAW_SECONDS:

@@ -57,10 +57,11 @@ def serve(
 
 
 def _describe() -> dict[str, Any]:
+    """Of models only our own: other tools' folders may lie on a drive that is slow to answer, and a greeting is urgent."""
     from .models.store import models
     from .registry import engines
 
-    return {"engines": [engine.as_dict() for engine in engines()], "models": models()}
+    return {"engines": [engine.as_dict() for engine in engines()], "models": models(elsewhere=False)}
 
 
 def _find_devices() -> list[dict[str, Any]]:

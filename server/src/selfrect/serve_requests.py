@@ -19,7 +19,7 @@ Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
 Answerer = Callable[[Message, Callable[..., None]], Answer]
 
 #: Of those that are not worked on in turn (`protocol.IN_TURN`), what waits until PyTorch is imported.
-NEED_PYTORCH = ("plan",)
+NEED_PYTORCH = ("plan", "models.download")  # the second asks which precision the device wants
 _UPDATE = "Update the extension and the engine so that both are of one release."
 
 
@@ -85,8 +85,8 @@ def _plan(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _download(manage: Any, params: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:
-    mirror = params.get("mirror") or ""
-    return manage.download(*_texts(params, "name"), report, params.get("accepted_licence") is True, str(mirror))
+    mirror, precision = str(params.get("mirror") or ""), str(params.get("precision") or "auto")
+    return manage.download(*_texts(params, "name"), report, params.get("accepted_licence") is True, mirror, precision)
 
 
 def _import(manage: Any, params: dict[str, Any], report: Callable[..., None]) -> dict[str, Any]:

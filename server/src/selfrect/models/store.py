@@ -1,57 +1,62 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where models are: the embedded one, those in the models folder, and any path. No PyTorch."""
+"""Which models there are and where: the embedded one, those in the models folder, other tools', and any path. No PyTorch."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..problems import Problem
+from .cache import cache_folder, file_hash, identity, keep, models_folder
+from .catalogue import EMBEDDED, PRECISIONS, Entry, catalogue
+from .files import foreign, marker
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+__all__ = ["cache_folder", "default_model", "file_hash", "find", "identity", "keep", "models", "models_folder", "refuse_pickle"]
 
-HERE = Path(__file__).parent
-EMBEDDED = {"mini": HERE / "mini"}
+PAPERS_MODEL = "sd-1.4"
 PICKLES = (".ckpt", ".bin", ".pt", ".pth", ".pkl")
 
 
-def catalogue() -> dict[str, dict[str, Any]]:
-    """The known models by name: title, repository, licence."""
-    return tomllib.loads((HERE / "catalogue.toml").read_text("utf-8"))
+def models(elsewhere: bool = True) -> list[dict[str, Any]]:
+    """Every model that can be asked for by name, then what else was found; elsewhere: look into other tools' folders too.
+
+    {name (for `find`), title, installed, default, path or "", source: "embedded" "downloaded" "imported" "by hand" "found" or "",
+    tool (whose folder it was found in), licence, licence_url, licence_summary, downloads: {precision: bytes}, removable}
+    """
+    found = foreign.find_all() if elsewhere else []
+    listed = [_describe(entry, found) for entry in catalogue().values()]
+    names = {model["name"] for model in listed}
+    for folder in foreign.list_folder(models_folder()):
+        if folder.name not in names and (place := marker.place(folder)):
+            listed.append(_own(folder, place))
+    listed += [_found(other) for other in found if not other.name]
+    default = next((model["name"] for model in listed if model["name"] == PAPERS_MODEL and model["installed"]), "mini")
+    return [model | {"default": model["name"] == default} for model in listed]
 
 
-def models() -> list[dict[str, Any]]:
-    """Every model that can be asked for by name: {name, title, licence, installed, path}."""
-    return [
-        {"name": name, "title": entry["title"], "licence": entry["licence"], "installed": place.exists(), "path": str(place)}
-        for name, entry in catalogue().items()
-        for place in [EMBEDDED.get(name, models_folder() / name)]
-    ]
+def default_model() -> str:
+    """The paper's model where it is there, else the embedded one."""
+    try:
+        return PAPERS_MODEL if find(PAPERS_MODEL) else "mini"
+    except Problem:
+        return "mini"
 
 
 def find(name_or_path: str) -> Path:
     """The folder or .safetensors file of a model. Raises Problem: model_missing, pickle_refused."""
     if name_or_path in EMBEDDED:
         return EMBEDDED[name_or_path]
-    known = catalogue()
-    place = models_folder() / name_or_path if name_or_path in known else Path(name_or_path).expanduser()
+    own = _in_models_folder(name_or_path)
+    if own:
+        return own
+    if name_or_path in catalogue():
+        if elsewhere := foreign.find_named(name_or_path):
+            return elsewhere
+        raise _missing(name_or_path)
+    place = Path(name_or_path).expanduser()
     refuse_pickle(place)
     if not place.exists():
-        what = f"The model “{name_or_path}”" if name_or_path in known else f"“{name_or_path}”, neither a model's name nor a path,"
-        where = f"put its diffusers folder at {place}" if name_or_path in known else f"use one of these names: {', '.join(known)}"
-        raise Problem(
-            "model_missing",
-            f"{what} is not on this machine.",
-            f"Give the path of a diffusers folder or a .safetensors file, or {where}; “mini” is always there.",
-        )
+        raise _missing(name_or_path)
     return place
 
 
@@ -65,52 +70,60 @@ def refuse_pickle(path: Path) -> None:
         )
 
 
-def models_folder() -> Path:
-    """SELFRECT_MODELS, or `models` in the user's data folder."""
-    chosen = os.environ.get("SELFRECT_MODELS")
-    return Path(chosen).expanduser() if chosen else _user_folder("XDG_DATA_HOME", ".local/share") / "models"
+def _in_models_folder(name: str) -> Path | None:
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        return None
+    return marker.place(models_folder() / name)
 
 
-def cache_folder() -> Path:
-    """SELFRECT_CACHE, or the user's cache folder: what is in it can be deleted at any time."""
-    chosen = os.environ.get("SELFRECT_CACHE")
-    return Path(chosen).expanduser() if chosen else _user_folder("XDG_CACHE_HOME", ".cache") / "cache"
+def _missing(name: str) -> Problem:
+    if name in catalogue():
+        sentence = f"The model “{name}” is not on this machine."
+        remedy = f"Download it: selfrect models download {name}, or the Models panel in Blender; “mini” is always there."
+        return Problem("model_missing", sentence, remedy)
+    sentence = f"“{name}”, neither a model's name nor a path, is not on this machine."
+    names = ", ".join(catalogue())
+    return Problem("model_missing", sentence, f"Give one of these names: {names}; or a diffusers folder, or a .safetensors file.")
 
 
-def identity(path: Path) -> str:
-    """Which file this is, cheaply: place, size and time of change. For cache keys, not for trust."""
-    status = path.stat()
-    return f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+def _describe(entry: Entry, found: list[foreign.Found]) -> dict[str, Any]:
+    """A model of the catalogue."""
+    folder, embedded = models_folder() / entry.name, EMBEDDED.get(entry.name)
+    place = embedded or marker.place(folder)
+    other = next((other for other in found if other.name == entry.name), None) if not place else None
+    source = "embedded" if embedded else _source(folder) if place else "found" if other else ""
+    path = place or (other.path if other else None)
+    downloads = {precision: sum(file.size for file in entry.needed(precision)) for precision in PRECISIONS} if entry.files else {}
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "installed": path is not None,
+        "path": str(path or ""),
+        "source": source,
+        "tool": other.shelf.tool if other else "",
+        "licence": entry.licence,
+        "licence_url": entry.licence_url,
+        "licence_summary": entry.licence_summary,
+        "downloads": downloads,
+        "removable": not embedded and marker.read(folder) is not None,
+    }
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, kept in the cache by its identity: a network of 3 GB is read once for it."""
-    kept = cache_folder() / "sha256" / hashlib.sha256(identity(path).encode()).hexdigest()[:32]
-    if kept.is_file():
-        return kept.read_text("ascii")
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    keep(kept, lambda unfinished: unfinished.write_text(digest.hexdigest(), "ascii"))
-    return digest.hexdigest()
+def _own(folder: Path, place: Path) -> dict[str, Any]:
+    """A model in the models folder that is in no catalogue."""
+    removable = marker.read(folder) is not None
+    return _other(folder.name, folder.name, place, _source(folder)) | {"removable": removable}
 
 
-def keep(file: Path, write: Callable[[Path], object]) -> None:
-    """Write a file of the cache, whole or not at all; a read-only or full disk only costs the next start some time."""
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write(unfinished)
-        unfinished.replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+def _found(other: foreign.Found) -> dict[str, Any]:
+    return _other(str(other.path), other.path.stem, other.path, "found") | {"tool": other.shelf.tool}
 
 
-def _user_folder(variable: str, below_home: str) -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "selfrect"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/selfrect"
-    return Path(os.environ.get(variable) or Path.home() / below_home) / "selfrect"
+def _other(name: str, title: str, place: Path, source: str) -> dict[str, Any]:
+    known = {"name": name, "title": title, "installed": True, "path": str(place), "source": source, "tool": ""}
+    return known | {"licence": "", "licence_url": "", "licence_summary": "", "downloads": {}, "removable": False}
+
+
+def _source(folder: Path) -> str:
+    found = marker.read(folder)
+    return "by hand" if found is None else str(found.get("source") or "downloaded")

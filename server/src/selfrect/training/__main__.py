@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from selfrect.training import textures
@@ -13,9 +14,9 @@ from selfrect.training.recipe import read_recipe
 MODELS = Path(__file__).parents[1] / "models"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m selfrect.training") -> None:
     """Fetch what is missing, then train; run again to continue."""
-    parser = argparse.ArgumentParser(prog="python -m selfrect.training", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=program, description=main.__doc__)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--output", type=Path, help="checkpoints, log, sheets (default: out/training/NAME)")
     parser.add_argument("--textures", type=Path, default=Path("out/textures"))
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--until", metavar="HH:MM", help="end by the clock, instead of the recipe's max_hours")
     parser.add_argument("--device", help="cpu or cuda (default: what there is)")
     parser.add_argument("--no-fetch", action="store_true", help="train on the textures that are there")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     recipe = read_recipe(given.recipe)
     if not given.no_fetch:
         missing = textures.fetch(given.recipe.parent / recipe.textures, given.textures)
