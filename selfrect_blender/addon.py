@@ -3,44 +3,70 @@
 
 from __future__ import annotations
 
-from . import explore, main_thread
+from . import explore, idle, main_thread, models, plan, setup
 from .scene import edit_undo, history
 from .ui import (
     cli,
+    edit_brushes,
     edit_operators,
+    edit_panel,
+    edit_patch,
     edit_properties,
     edit_target,
+    edit_warp,
     engine_settings,
     explore_operators,
     explore_panel,
+    history_operators,
+    history_panel,
+    models_operators,
+    models_panel,
     operators,
     panels,
     preferences,
     presets,
     properties,
     settings_panel,
+    setup_operators,
+    setup_panel,
+    setup_properties,
     translations,
 )
 
 # Properties come before what draws them. main_thread first: it is then the last to go, when no part asks for work any more.
 PARTS = (
     main_thread,
+    setup,
     explore,
     translations,
     history,
     edit_undo,
     preferences,
+    models,
+    idle,
     engine_settings,
     properties,
+    plan,
     edit_properties,
     operators,
+    setup_properties,
+    setup_operators,
+    models_operators,
     edit_target,
     edit_operators,
+    edit_patch,
+    edit_brushes,
+    edit_warp,
     presets,
     panels,  # the root panels come before the sub-panels of others
+    edit_panel,
     settings_panel,
     explore_operators,
     explore_panel,
+    models_panel,
+    setup_panel,
+    history_operators,
+    history_panel,
     cli,
 )
 

@@ -8,15 +8,16 @@ waits there instead. A timer that is still pending when Blender ends crashes it,
 from __future__ import annotations
 
 import atexit
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import bpy
 from bpy.app.handlers import persistent
 
-from . import extension, rectify
+from . import rectify, setup
 from .host.engine_source import problems
 from .host.job_queue import JobQueue
-from .scene import provisional
+from .scene import editors, provisional
 from .scene.editors import redraw
 from .work import Work
 
@@ -33,6 +34,7 @@ on_greeting: list = []
 on_tick: list = []
 _last_greeting: dict | None = None
 _to_sweep = False
+_shown: dict[int, str] = {}  # before an undo: area → image's name
 
 
 def queue() -> JobQueue:
@@ -89,12 +91,19 @@ def _tick() -> float | None:
     for work in works:
         _advance(work)
     for listener in on_tick:
-        listener()
-    if changed or works:
+        _call(listener)
+    if changed or works != _works:
         redraw()
-    if unfinished():
+    if unfinished() or _queue.unfinished:
         return _WORKING
     return None if _queue.state == "off" else _IDLE
+
+
+def _call(listener) -> None:
+    try:
+        listener()
+    except Exception:  # noqa: BLE001 - told on the console; a timer that raises is dropped by Blender without a word
+        traceback.print_exc()
 
 
 def _advance(work: Work) -> None:
@@ -117,11 +126,19 @@ def _tell_greeting() -> None:
 
 
 def _sweep() -> None:
-    """An undo or a file may have brought back a preview that nobody owns any more."""
+    """An undo or a file may have brought back a preview that nobody owns any more, or left an editor without its image."""
     global _to_sweep
     if _to_sweep:
         _to_sweep = False
         provisional.sweep({owner for work in unfinished() for owner in work.owners})
+        editors.fill_emptied(_shown)
+        _shown.clear()
+
+
+@persistent
+def _remember_shown(*_: object) -> None:
+    """Before an undo, which may take away the result that is looked at."""
+    _shown.update(editors.shown())
 
 
 @persistent
@@ -153,6 +170,8 @@ def _abandon(*_: object) -> None:
 _HANDLERS = {
     "load_pre": _abandon,
     "load_post": _sweep_soon,
+    "undo_pre": _remember_shown,
+    "redo_pre": _remember_shown,
     "undo_post": _sweep_soon,
     "redo_post": _sweep_soon,
     "save_pre": _hide,
@@ -162,7 +181,7 @@ _HANDLERS = {
 def register() -> None:
     """Make the queue; the engine starts with the first request."""
     global _queue, _converter
-    _queue = JobQueue(extension.engine_location)
+    _queue = JobQueue(setup.engine_location, environment=setup.engine_environment)
     _converter = ThreadPoolExecutor(1, thread_name_prefix="selfrect convert")
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).append(handler)

@@ -15,13 +15,13 @@ from typing import Any
 
 import bpy
 
-from .. import extension
 from .. import rectify as job
+from .. import setup
 from ..host.engine_source import problems
 from ..host.job import Job
 from ..host.job_queue import JobQueue
 from ..scene import materials, picture_files
-from . import engine_settings
+from . import cli_setup, engine_settings
 
 _command = None
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         return int(stop.code or 0)
     report: dict[str, Any] = {"state": "failed", "exit_code": 0, "problem": None}
     try:
-        _rectify(options, report)
+        options.run(options, report)
     except Exception as error:  # noqa: BLE001 - whatever it is ends in the report and in the exit code
         problem = problems.from_exception(error)
         report["problem"], report["exit_code"] = problem.as_dict(), problems.exit_code(problem)
@@ -56,7 +56,7 @@ def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
     order = job.order(scene, reference, target, settings=settings, **choices)
     report.update(reference=reference.name, target=target.name)
 
-    queue = JobQueue(lambda: options.engine or extension.engine_location())
+    queue = JobQueue(lambda: options.engine or setup.engine_location(), environment=setup.engine_environment)
     try:
         result, record = job.make(queue, order, _Progress())
     finally:
@@ -75,9 +75,12 @@ def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="blender -b FILE --command selfrect", description="Self-rectification of textures.")
-    rectify = parser.add_subparsers(required=True, metavar="rectify").add_parser(
+    commands = parser.add_subparsers(required=True, metavar="rectify|setup")
+    cli_setup.add_parser(commands)
+    rectify = commands.add_parser(
         "rectify", help="rough target + reference → coherent texture", description="Images are named as in the file, or by path."
     )
+    rectify.set_defaults(run=_rectify)
     add = rectify.add_argument
     add("--reference", required=True, metavar="NAME|PATH", help="the texture that the result should look like")
     add("--target", required=True, metavar="NAME|PATH", help="the rough edit whose layout is kept")

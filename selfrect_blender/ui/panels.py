@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import places, progress, reasons
+from . import places, progress, reasons, setup_panel
 from .text import draw_text
 
 
@@ -17,12 +17,14 @@ class _RectifyPanel:
     def draw(self, context: bpy.types.Context) -> None:
         """From top to bottom in the order of the work."""
         layout, choices = self.layout, context.scene.selfrect
+        setup_panel.draw_state(layout, context)
         _draw_image(layout, choices, "reference", "Reference")
         _draw_image(layout, choices, "target", "Target")
         row = layout.row()
         row.enabled = not reasons.new_target(context)  # the line beneath Rectify tells the same
         row.operator_menu_enum("selfrect.new_target", "mode", text="New Target", icon="ADD")
         draw_button(context, layout, "selfrect.rectify", "SHADERFX", reasons.rectify(context))
+        progress.draw_plan(context, layout)
         progress.draw(context, layout)
         if choices.result:
             layout.separator()
