@@ -239,7 +239,7 @@ def test_mistakes_would_show(folders, run, mistake, injection):
 def test_published_settings(run, run_plain, counted):
     """The default settings, T = 50: agreement, and the cost that the method's page promises for one reference."""
     result = run("sd1", [REFERENCE], TARGET, plain.Plan())
-    assert result.record["network_calls"] == sum(counted) <= 400
+    assert result.record["network_calls"] == sum(counted) == 351
     pictures, calls = run_plain("sd1", [REFERENCE], TARGET, plain.Plan())
     assert calls == 400
     assert_agreement(result, pictures, calls)
@@ -249,7 +249,7 @@ def test_cost_of_four_references(run, counted):
     """At the engine's own default settings."""
     result = run("sd1", [*THREE, draw(64, 64, seed=9)], TARGET, None)
     assert result.record["references"] == 4
-    assert result.record["network_calls"] == sum(counted) <= 775
+    assert result.record["network_calls"] == sum(counted) == 615
 
 
 def test_checkpoint_file_is_read_like_the_folder(folders, run_plain, tmp_path):

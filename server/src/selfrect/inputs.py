@@ -8,7 +8,8 @@ import numpy as np
 from .problems import Problem
 
 SMALLEST_SIDE = 32  # pixels: below, the network's coarsest level has nothing left to look at
-MOST_PIXELS = 2048 * 2048  # attention grows with the square of the area
+# The target is worked on in windows; of a reference the keys and values of every place are attended to at once.
+LONGEST_SIDE = {"reference": 4096, "target": 8192}  # pixels of a square; other shapes may have as many in all
 
 
 def check_image(image: np.ndarray | None, what: str) -> None:
@@ -32,10 +33,11 @@ def check_image(image: np.ndarray | None, what: str) -> None:
             f"The {what} is {width} × {height} pixels; at least {SMALLEST_SIDE} × {SMALLEST_SIDE} are needed.",
             "Use a larger picture.",
         )
-    if height * width > MOST_PIXELS:
+    side = LONGEST_SIDE[what]
+    if height * width > side * side:
         raise Problem(
             "bad_input",
-            f"The {what} is {width} × {height} pixels; at most {MOST_PIXELS:,} in all (2048 × 2048) can be worked on.",
+            f"The {what} is {width} × {height} pixels; at most {side * side:,} in all ({side} × {side}) can be worked on.",
             "Scale it down or cut a part out of it.",
         )
     _check_values(image, what)

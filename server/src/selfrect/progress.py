@@ -13,14 +13,22 @@ from .engine import Report
 
 
 class Progress:
-    """One per run. `planned` is the number of network calls that the run will need; `calls` those done."""
+    """One per request. `planned` is the number of network calls that the work will need; `calls` those done."""
 
-    def __init__(self, report: Report, planned: int):
-        self.report, self.planned = report, max(planned, 1)
-        self.calls = 0
+    def __init__(self, report: Report, planned: int = 1):
+        self.report = report
+        self._fraction, self._started = 0.0, time.monotonic()
+        self.begin(planned)
+
+    def begin(self, planned: int = 1) -> None:
+        """The work begins, or begins anew in another way; the fraction told never falls back."""
+        self.planned, self.calls = max(planned, 1), 0
         self.seconds: dict[str, float] = {}
-        self._started = time.monotonic()
         self._stage, self._step, self._steps = "", 0, 1
+
+    def plan(self, calls: int) -> None:
+        """How many network calls the work will need, told before the first."""
+        self.planned = max(calls, 1)
 
     @contextmanager
     def stage(self, name: str, steps: int) -> Iterator[None]:
@@ -32,10 +40,10 @@ class Progress:
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
-    def call(self) -> None:
-        """A network call is done. Raises what the report raises: Problem cancelled."""
-        self.calls += 1
-        self._step = min(self._step + 1, self._steps)
+    def call(self, count: int = 1) -> None:
+        """A network call is done, with `count` pictures in it. Raises what the report raises: Problem cancelled."""
+        self.calls += count
+        self._step = min(self._step + count, self._steps)
         self._tell()
 
     def preview(self, picture: Callable[[], np.ndarray]) -> None:
@@ -46,4 +54,5 @@ class Progress:
         return time.monotonic() - self._started
 
     def _tell(self, preview: np.ndarray | None = None) -> None:
-        self.report(self._stage, max(self._step, 1), self._steps, preview, min(self.calls / self.planned, 1.0))
+        self._fraction = max(self._fraction, min(self.calls / self.planned, 1.0))
+        self.report(self._stage, max(self._step, 1), self._steps, preview, self._fraction)

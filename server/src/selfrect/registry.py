@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 from .engine import Description, Report, Request, Result, silent
@@ -28,25 +29,65 @@ def synthesize(
 
     Raises Problem: bad_input for an unknown engine or a bad request, and all that loading and the engine raise.
     """
-    if engine not in _FOLDERS:
-        raise Problem("bad_input", f"There is no engine “{engine}”.", f"Choose one of: {', '.join(_FOLDERS)}.")
-    part = importlib.import_module(f".engines.{_FOLDERS[engine]}", __package__)
+    part = _engine(engine)
     part.check(request)  # bad input is told before a model is loaded
     report("load model", 1, 1)
-    return part.synthesize(_model(model, device, dtype), request, report)
+    return part.synthesize(load(model, device, dtype), request, report)
+
+
+def plan(
+    engine: str, model: str, device: str, dtype: str, sizes: dict[str, Any], settings: dict[str, Any], request: Request | None = None
+) -> dict[str, Any]:
+    """What a run would take: {calls, calls_if_kept, windows, seconds, peak_memory, notes}, None for what is not known.
+
+    sizes: {references: [[width, height], …], target: [width, height]}, pixels; nothing is loaded for them. With `request`
+    the model is loaded, and what is kept of these very pictures is counted. Raises as `synthesize` does.
+    """
+    part = _engine(engine)
+    facts = importlib.import_module(".models.facts", __package__)
+    if request is not None:
+        part.check(request)
+        loaded = load(model, device, dtype)
+        return part.plan_of(facts.facts_of(loaded), loaded, request)
+    loaded = _loaded.get(_key(model, device, dtype))
+    known = facts.facts_of(loaded) if loaded is not None else facts.read_facts(model, device, dtype)
+    return part.plan_for(known, loaded, sizes, settings)
+
+
+def load(model: str, device: str, dtype: str) -> Any:
+    """The model, loaded if it is not the one loaded last. Raises as `loading.load_model` does."""
+    key = _key(model, device, dtype)
+    if key not in _loaded:
+        release()  # before loading: two models at once may not fit
+        _loaded[key] = importlib.import_module(".models.loading", __package__).load_model(model, device, dtype)
+    return _loaded[key]
 
 
 def release() -> None:
-    """Forget the loaded model, so that its memory can be used by others."""
+    """Forget the loaded model and what is kept in memory, so that others can use it. What is kept on disk stays."""
     _loaded.clear()
+    _kept().release()
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
+        sys.modules["torch"].cuda.empty_cache()
 
 
-def _model(name: str, device: str, dtype: str):
-    key = f"{name}|{device}|{dtype}"
-    if key not in _loaded:
-        _loaded.clear()  # before loading: two models at once may not fit
-        _loaded[key] = importlib.import_module(".models.loading", __package__).load_model(name, device, dtype)
-    return _loaded[key]
+def clear_kept() -> dict[str, int]:
+    """Forget everything that is kept of earlier runs, on disk too: {entries, bytes} that were there."""
+    return _kept().clear()
+
+
+def _kept() -> Any:
+    return importlib.import_module(".kept", __package__).store()
+
+
+def _engine(name: str) -> Any:
+    if name not in _FOLDERS:
+        raise Problem("bad_input", f"There is no engine “{name}”.", f"Choose one of: {', '.join(_FOLDERS)}.")
+    return importlib.import_module(f".engines.{_FOLDERS[name]}", __package__)
+
+
+def _key(model: str, device: str, dtype: str) -> str:
+    return f"{model}|{device}|{dtype}"
 
 
 def _part(folder: str, name: str):

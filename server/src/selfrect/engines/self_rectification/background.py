@@ -48,8 +48,15 @@ class Growth:
 
     def __init__(self, alpha: torch.Tensor, size: tuple[int, int], strength: float, seed: int):
         self.eta = (1 - F.interpolate(alpha, size=size, mode="area")).clamp(0, 1) * strength
-        # Noise is drawn on the CPU: the same seed gives the same picture on every device.
-        self._generator = torch.Generator("cpu").manual_seed(seed)
+        self._seed = seed
+        self.begin(0)
+
+    def begin(self, number: int) -> None:
+        """Round `number` (from 0) begins: its noise does not depend on whether the rounds before it were run or kept.
+
+        Noise is drawn on the CPU: the same seed gives the same picture on every device.
+        """
+        self._generator = torch.Generator("cpu").manual_seed(self._seed + number)
 
     def down(self, schedule: Schedule, z: torch.Tensor, eps: torch.Tensor, i: int) -> torch.Tensor:
         """Sampling step i of the latent z (1, C, h, w): stochastic where the background is, deterministic elsewhere."""

@@ -26,6 +26,18 @@ class Schedule:
         """a(t), the cumulative alpha; a(t < 0) := a(0)."""
         return float(self.alphas_cumprod[max(t, 0)])
 
+    def moving(self) -> range:
+        """The inversion steps that move a latent, and as T − 1 − i the sampling steps that do.
+
+        Step 0 goes from a(t_{−1}) = a(0) to a(t_0) = a(0), whatever ε is: its network call need not be made.
+        """
+        return range(1, self.steps)
+
+    def clean(self, z: torch.Tensor, eps: torch.Tensor, j: int) -> torch.Tensor:
+        """x0 as ε predicts it of the latent z at level t_j."""
+        a = self.a(self.timestep(j))
+        return (z - (1 - a) ** 0.5 * eps) / a**0.5
+
     def up(self, z: torch.Tensor, eps: torch.Tensor, i: int) -> torch.Tensor:
         """Inversion step i: latent (B, C, h, w) at level t_{i−1} → level t_i."""
         return _move(z, eps, self.a(self.timestep(i - 1)), self.a(self.timestep(i)))
@@ -50,8 +62,10 @@ class Schedule:
 
 
 def _move(z: torch.Tensor, eps: torch.Tensor, a_from: float, a_to: float) -> torch.Tensor:
-    x0 = (z - (1 - a_from) ** 0.5 * eps) / a_from**0.5
-    return a_to**0.5 * x0 + (1 - a_to) ** 0.5 * eps
+    """√a_to · x0 + √(1 − a_to) · ε with x0 = (z − √(1 − a_from) · ε) / √a_from, gathered by z and ε: one new tensor, not five."""
+    of_z = (a_to / a_from) ** 0.5
+    of_eps = (1 - a_to) ** 0.5 - of_z * (1 - a_from) ** 0.5
+    return (eps * of_eps).add_(z, alpha=of_z)
 
 
 def eps_from_v(v: torch.Tensor, z: torch.Tensor, a: float) -> torch.Tensor:

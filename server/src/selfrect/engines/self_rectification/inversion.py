@@ -3,59 +3,100 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
 
 import torch
 
+from .keeping import Keeping
 from .kv_injection import KeyValues
+from .latents import Latents
 from .network import Network
+from .plan import ImagePlan, Item
+from .windows import Box, Grid
 
 
-@dataclass
-class Inversion:
-    """What a plain inversion leaves.
+class InvertedImage:
+    """A reference or the target, as far as it is inverted, and the keys and values that it offers.
 
-    latents: z_0 … z_n, each (1, C, h, w) float32; n = T unless it was stopped early.
-    key_values: what call j left, by j, where it was asked for.
+    pixels: (1, 3, H, W) in [−1, 1], as long as they are needed. grid: its windows. pieces: in which parts it offers its
+    keys and values. plan: what is to be done with it. items: keys and values at hand.
     """
 
-    latents: list[torch.Tensor]
-    key_values: dict[int, KeyValues] = field(default_factory=dict)
+    def __init__(self, pixels: torch.Tensor, key: str, grid: Grid, pieces: list[Box]):
+        self.pixels, self.key, self.grid, self.pieces = pixels, key, grid, pieces
+        self.plan: ImagePlan | None = None
+        self.latents: Latents | None = None
+        self.items: dict[Item, KeyValues] = {}
 
+    def latent(self, network: Network, n: int) -> torch.Tensor:
+        """z_n (1, C, h, w) float32. z_1, which is z_0, comes from the codec when it is first asked for."""
+        if n <= 1 and n not in self.latents:
+            self.latents[1] = network.model.codec.encode(self.pixels).float()
+        return self.latents[n]
 
-def invert(network: Network, z: torch.Tensor, calls: int, record: range = range(0)) -> Inversion:
-    """Plain inversion of the latent z (1, C, h, w): the first `calls` of T steps, keys and values kept of the calls in `record`."""
-    kept = Inversion([z])
-    for i in range(calls):
-        if i in record:
-            eps, kept.key_values[i] = network.eps_and_key_values(z, i)
-        else:
-            eps = network.eps(z, i)
-        z = network.schedule.up(z, eps, i)
-        kept.latents.append(z)
-    return kept
+    def latent_shape(self, network: Network) -> tuple[int, ...]:
+        return 1, network.model.unet.config.in_channels, self.grid.height, self.grid.width
+
+    def latent_bytes(self, network: Network) -> int:
+        return 4 * math.prod(self.latent_shape(network))
+
+    def hold(self, item: Item, key_values: KeyValues, keeping: Keeping) -> None:
+        self.items[item] = keeping.keep_key_values(self.key, item, key_values)
 
 
 class Injected:
-    """The keys and values that one or several inverted images offer to a running image, in either reading.
+    """The keys and values that one or several inverted images offer to a running image.
 
-    current: the stored latent z_{T−i} goes through the network at the running timestep; one call per image and step.
-    recorded: those that inversion call T − 1 − i left at its own timestep; no further call. Call T − 1 − i is the one
-    that made z_{T−i}, and its timestep is the one at which sampling step i runs.
+    item_of: which item of theirs step i attends to.
     """
 
-    def __init__(self, network: Network, images: list[Inversion], reading: str):
-        self.network, self.images, self.recorded = network, images, reading == "recorded"
+    def __init__(self, network: Network, images: list[InvertedImage], item_of: Callable[[int], Item], keeping: Keeping):
+        self.network, self.images, self.item_of, self.keeping = network, images, item_of, keeping
+        self._coming: dict[int, list[Callable[[], KeyValues] | None]] = {}
 
-    def at(self, i: int, timestep_index: int) -> KeyValues:
-        """For step i of the running image, whose network call is at t_{timestep_index}."""
-        joined = KeyValues()
-        for image in self.images:
-            joined = joined.joined(self._of(image, i, timestep_index))
-        return joined
+    def at(self, i: int, box: Box | None = None) -> KeyValues:
+        """For step i of the running image: of the images' same window, where `box` names one, else of the whole images."""
+        coming = self._coming.pop(i, None) or self._bring(i)
+        found = [bring() if bring else self._compute(image, i, box) for image, bring in zip(self.images, coming, strict=True)]
+        self._coming = {i + 1: self._bring(i + 1)}  # while the network computes
+        return KeyValues.joined(found)
 
-    def _of(self, image: Inversion, i: int, timestep_index: int) -> KeyValues:
-        steps = self.network.schedule.steps
-        if self.recorded:
-            return image.key_values[steps - 1 - i]
-        return self.network.eps_and_key_values(image.latents[steps - i], timestep_index)[1]
+    def _bring(self, i: int) -> list[Callable[[], KeyValues] | None]:
+        """For each image a way to have the keys and values that are at hand; None where they have to be computed."""
+        at_hand = [image.items.get(self.item_of(i)) for image in self.images]
+        return [self.keeping.bring(found) if found is not None else None for found in at_hand]
+
+    def _compute(self, image: InvertedImage, i: int, box: Box | None) -> KeyValues:
+        n, j = self.item_of(i)
+        z = image.latent(self.network, n)
+        found = KeyValues.joined([self.network.key_values(piece.cut(z), j) for piece in ([box] if box else image.pieces)])
+        if (n, j) in image.plan.hold:
+            image.hold((n, j), found, self.keeping)
+        return found
+
+
+def invert(network: Network, images: list[InvertedImage], keeping: Keeping) -> None:
+    """Invert images in one batch, as far as their plans say; they are of one size, or only one."""
+    ranges = [image.plan.calls for image in images]
+    z = {image: image.latent(network, calls.start) for image, calls in zip(images, ranges, strict=True)}
+    for j in range(min(calls.start for calls in ranges), max(calls.stop for calls in ranges)):
+        active = [image for image in images if j in image.plan.calls]
+        eps = _eps(network, active, torch.cat([z[image] for image in active]), j, keeping)
+        for image, own in zip(active, eps.split(1), strict=True):
+            z[image] = network.schedule.up(z[image], own, j)
+            image.latents[j + 1] = z[image]
+    for image in images:
+        keeping.keep_latents(image.key, image.latents.tensors())
+
+
+def _eps(network: Network, images: list[InvertedImage], z: torch.Tensor, j: int, keeping: Keeping) -> torch.Tensor:
+    """ε of inversion call j; the keys and values that it leaves stay where a plan says so."""
+    passing = [image for image in images if (j, j) in image.plan.passing]
+    if not passing:
+        return images[0].grid.blend(z, j, lambda part, _: network.eps(part, j))
+    eps, left = network.eps_and_key_values(z, j)
+    for image, own in zip(images, left.of_each(), strict=True):
+        if image in passing:
+            image.hold((j, j), own, keeping)
+    return eps

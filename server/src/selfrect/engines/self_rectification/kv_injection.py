@@ -8,52 +8,80 @@ inside it they are found by the layer's name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 
+from ...models.attention import attention
 from ...problems import Problem
 
 
 class KeyValues:
-    """Keys and values of some layers by name, each (1, tokens, channels); several images lie one after the other in tokens."""
+    """Keys and values of some layers by name, each (B, tokens, channels); several images lie one after the other in tokens."""
 
     def __init__(self, layers: dict[str, tuple[torch.Tensor, torch.Tensor]] | None = None):
         self.layers = layers if layers is not None else {}
 
-    def joined(self, other: KeyValues) -> KeyValues:
-        """Both together, concatenated along tokens: one softmax then runs over all of them."""
-        if not self.layers:
-            return other
-        pairs = ((name, self.layers[name], other.layers[name]) for name in self.layers)
-        return KeyValues({name: (torch.cat([k, k2], 1), torch.cat([v, v2], 1)) for name, (k, v), (k2, v2) in pairs})
+    @classmethod
+    def joined(cls, parts: list[KeyValues]) -> KeyValues:
+        """All together, concatenated along tokens: one softmax then runs over all of them."""
+        if len(parts) == 1:
+            return parts[0]
+        names = parts[0].layers
+        return cls({name: tuple(torch.cat([part.layers[name][k] for part in parts], 1) for k in (0, 1)) for name in names})
+
+    def of_each(self) -> list[KeyValues]:
+        """Of each picture of the batch its own."""
+        count = len(next(iter(self.layers.values()))[0])
+        return [KeyValues({name: (k[b : b + 1], v[b : b + 1]) for name, (k, v) in self.layers.items()}) for b in range(count)]
+
+    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> KeyValues:
+        """The same, somewhere else."""
+        return KeyValues({name: (move(key), move(value)) for name, (key, value) in self.layers.items()})
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """By one name each, as they are kept."""
+        return {f"{name}.{part}": x for name, pair in self.layers.items() for part, x in zip(("key", "value"), pair, strict=True)}
+
+    @classmethod
+    def of(cls, tensors: dict[str, torch.Tensor]) -> KeyValues:
+        """The way back."""
+        names = [name.removesuffix(".key") for name in tensors if name.endswith(".key")]
+        return cls({name: (tensors[f"{name}.key"], tensors[f"{name}.value"]) for name in names})
+
+
+class Enough(Exception):
+    """Raised inside a call that is made for its keys and values alone, once it has left the last of them."""
 
 
 class Record:
-    """For a call that leaves its keys and values: `into` holds them afterwards."""
+    """For a call that leaves its keys and values: `into` holds them afterwards. stop_after: layers after which the call ends."""
 
-    def __init__(self) -> None:
-        self.into = KeyValues()
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.into, self.stop_after = KeyValues(), stop_after
 
-    def exchange(self, layer: str, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        self.into.layers[layer] = (key, value)
-        return key, value
+    def exchange(self, attn: Attention, layer: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        pair = attn.to_k(x), attn.to_v(x)
+        self.into.layers[layer] = pair
+        if len(self.into.layers) == self.stop_after:
+            raise Enough
+        return pair
 
 
 class Inject:
-    """For a call that attends to other keys and values than its own."""
+    """For a call that attends to other keys and values than its own, which are not even computed."""
 
     def __init__(self, source: KeyValues):
         self.source = source
 
-    def exchange(self, layer: str, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        key, value = self.source.layers[layer]
-        return key, value
+    def exchange(self, attn: Attention, layer: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.source.layers[layer]
 
 
 class KVProcessor:
-    """Attention as diffusers' AttnProcessor2_0 does it; in a layer that has a name, keys and values may be exchanged."""
+    """Self-attention as diffusers' AttnProcessor2_0 does it; in a layer that has a name, keys and values may be exchanged."""
 
     def __init__(self, layer: str | None):
         self.layer = layer
@@ -62,30 +90,31 @@ class KVProcessor:
         self,
         attn: Attention,
         hidden_states: torch.Tensor,  # (B, tokens, C)
-        encoder_hidden_states: torch.Tensor | None = None,  # (B, L, D) in cross-attention
+        encoder_hidden_states: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         temb: torch.Tensor | None = None,
         kv: Record | Inject | None = None,
     ) -> torch.Tensor:
-        source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        query, key, value = attn.to_q(hidden_states), attn.to_k(source), attn.to_v(source)
         if kv is not None and self.layer is not None:
-            key, value = kv.exchange(self.layer, key, value)
+            key, value = kv.exchange(attn, self.layer, hidden_states)
+            query = attn.to_q(hidden_states)
+        else:
+            query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
         query, key, value = (_split_heads(x, attn.heads) for x in (query, key, value))
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=attn.scale)
-        out = out.transpose(1, 2).flatten(2)
-        return attn.to_out[1](attn.to_out[0](out)) / attn.rescale_output_factor
+        out = attention(query, key, value, attn.scale).transpose(1, 2).flatten(2)
+        out = attn.to_out[1](attn.to_out[0](out))
+        return out if attn.rescale_output_factor == 1 else out / attn.rescale_output_factor
 
 
 def install(unet: UNet2DConditionModel, last_up_levels: int) -> list[str]:
-    """Give every transformer block's attention a KVProcessor; return the names of the layers that exchange keys and values.
+    """Give every self-attention a KVProcessor; return the names of the layers that exchange keys and values.
 
     These are the self-attention layers of the last `last_up_levels` up levels that have any: for SD 1.x and 2 levels
     the layers 10 … 15 of its 16 (the up path at 1/2 and full latent resolution), found by place, not by count.
     """
     processors = dict(unet.attn_processors)
-    blocks = [name.removesuffix(".processor") for name in processors if name.endswith((".attn1.processor", ".attn2.processor"))]
-    in_up_path = [n for n in blocks if n.startswith("up_blocks.") and n.endswith(".attn1")]
+    blocks = [name.removesuffix(".processor") for name in processors if name.endswith(".attn1.processor")]
+    in_up_path = [n for n in blocks if n.startswith("up_blocks.")]
     if not in_up_path:
         raise Problem(
             "bad_model",

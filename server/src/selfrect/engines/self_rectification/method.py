@@ -9,21 +9,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from ... import __version__
-from ...device import peak_memory, reset_peak_memory
+from ...device import reset_peak_memory
 from ...engine import Report, Request, Result, silent
+from ...memory import applied, is_out_of_memory
 from ...models.model import Model
+from ...models.precision import check as check_numbers
+from ...models.precision import with_fallback
 from ...problems import from_exception
 from ...progress import Progress
-from .background import Growth
-from .description import DESCRIPTION
-from .inputs import alpha_map, check, prepare_references, prepare_target, to_image
-from .inversion import Injected, Inversion, invert
-from .network import Network
-from .plan import Plan
+from .inputs import check, to_image
+from .inversion import Injected, InvertedImage, invert
+from .plan import detail_item, structure_item
+from .preparation import Work, prepare
+from .previews import Previews
+from .record import record
+from .room import Room
 from .sampling import fine_sampling
 from .settings import Settings
 from .structure import structure_preserving_inversion
+
+ALL_ROUNDS = 2048 * 2048  # pixels: of a larger target only the last round's picture is handed out
 
 
 def rectify(
@@ -48,93 +53,84 @@ def rectify(
 
 def synthesize(model: Model, request: Request, report: Report) -> Result:
     """The same by the small interface of all engines."""
-    settings = check(request)
-    try:
-        return _synthesize(model, request, settings, report)
-    except (MemoryError, RuntimeError) as error:  # PyTorch says most of what can go wrong with RuntimeError
-        problem = from_exception(error)
-        if problem.code != "out_of_memory":
-            raise
-        raise problem from error
+    settings, progress = check(request), Progress(report)
+    return with_fallback(model, lambda model: _within_memory(model, request, settings, progress))
+
+
+def _within_memory(model: Model, request: Request, settings: Settings, progress: Progress) -> Result:
+    """Where memory ends, once more in a way that takes less of it."""
+    room = Room(model, settings)
+    while True:
+        try:
+            return _synthesize(model, request, settings, progress, room)
+        except (MemoryError, RuntimeError) as error:  # PyTorch says most of what can go wrong with RuntimeError
+            if not is_out_of_memory(error):
+                raise
+            problem = from_exception(error)  # the error itself, whose frames hold tensors, is let go
+        if not room.step_down():
+            raise problem
 
 
 @torch.inference_mode()
-def _synthesize(model: Model, request: Request, settings: Settings, report: Report) -> Result:
-    plan = Plan(settings, len(request.references) * (settings.augment + 1))
-    progress = Progress(report, plan.calls)
-    network = Network(model, settings.steps, settings.last_up_levels, progress)
+def _synthesize(model: Model, request: Request, settings: Settings, progress: Progress, room: Room) -> Result:
+    progress.begin()
     reset_peak_memory(model.device)
-
-    references, target = _encode(model, request, settings, progress)
-    with progress.stage("invert reference", plan.reference_calls * len(references)):
-        inverted = [invert(network, z, plan.reference_calls, plan.reference_record) for z in references]
-    with progress.stage("invert target", plan.target_calls):
-        inverted_target = invert(network, target, plan.target_calls, plan.target_record)
-
-    rounds = _rounds(network, request, settings, target, inverted, inverted_target, plan)
-    return Result(rounds[-1], _record(model, request, settings, progress, len(references)), rounds)
-
-
-def _encode(
-    model: Model, request: Request, settings: Settings, progress: Progress
-) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Latents (1, C, h, w) of each reference and of the target."""
-    factor = model.codec.factor
     with progress.stage("encode", 1):
-        references = prepare_references(request.references, settings.augment, factor, settings.seed)
-        target = prepare_target(request.target, request.references, factor, settings.seed)
-        return [model.codec.encode(x) for x in references], model.codec.encode(target)
+        work = prepare(model, request, settings, progress, room)
+    with applied(model, work.rung):
+        batches = _batches(work.images, work.rung.batch if model.device.type != "cpu" else 1)
+        _invert(work, "invert reference", [batch for batch in batches if batch != [work.target]])
+        _invert(work, "invert target", [batch for batch in batches if batch == [work.target]])
+        rounds = _rounds(work)
+    return Result(rounds[-1], record(work, room.notes), rounds)
 
 
-def _rounds(
-    network: Network,
-    request: Request,
-    settings: Settings,
-    target: torch.Tensor,
-    references: list[Inversion],
-    inverted_target: Inversion,
-    plan: Plan,
-) -> list[np.ndarray]:
+def _batches(images: list[InvertedImage], size: int) -> list[list[InvertedImage]]:
+    """Images to be inverted together: of one size and in one piece."""
+    alike: dict[tuple[int, int, int], list[InvertedImage]] = {}
+    for number, image in enumerate(images):
+        alone = number if image.grid.count > 1 else -1
+        alike.setdefault((image.grid.height, image.grid.width, alone), []).append(image)
+    return [some[k : k + size] for some in alike.values() for k in range(0, len(some), size)]
+
+
+def _invert(work: Work, stage: str, batches: list[list[InvertedImage]]) -> None:
+    calls = sum(image.plan.inversion_calls for batch in batches for image in batch)
+    with work.progress.stage(stage, calls):
+        for batch in batches if calls else []:
+            invert(work.network, batch, work.keeping)
+
+
+def _rounds(work: Work) -> list[np.ndarray]:
     """The picture after each round. Between rounds it stays in floating point and is not clamped."""
-    model, progress = network.model, network.progress
-    height, width = request.target.shape[:2]
-    structure = Injected(network, [inverted_target], settings.injection)
-    detail = Injected(network, references, settings.injection)
-    growth = _growth(model, request, settings, target)
-    pictures, z = [], target
-    for number, (p, s) in enumerate(settings.round_parameters(), start=1):
-        with progress.stage(f"round {number} inversion", plan.inversion_calls(p)):
-            z = structure_preserving_inversion(network, z, structure, p)
-        with progress.stage(f"round {number} sampling", plan.sampling_calls(s)):
-            z = fine_sampling(network, z, detail, s, growth)
-        with progress.stage("decode", 1):
-            x = model.codec.decode(z)
-            pictures.append(to_image(x, height, width))
-            progress.preview(lambda: pictures[-1])
-            z = model.codec.encode(x) if number < settings.rounds else z
-    return pictures
+    settings, network, keeping = work.settings, work.network, work.keeping
+    structure = Injected(network, [work.target], lambda i: structure_item(settings, i), keeping)
+    detail = Injected(network, work.references, lambda i: detail_item(settings, i), keeping)
+    previews = Previews(work.model, network.schedule, work.progress, work.request.target.shape[:2], work.request.preview)
+    pictures, x = [], None
+    for r, (p, s) in enumerate(settings.round_parameters()):
+        if r < work.plan.first:
+            z = keeping.latent(work.keys.sampled[r], work.model.device)
+        else:
+            z = _noisy(work, r, p, x, structure)
+            with work.progress.stage(f"round {r + 1} sampling", work.plan.sampling_calls(r)):
+                work.growth and work.growth.begin(r)
+                z = fine_sampling(network, z, detail, s, work.grid, work.growth, previews.show)
+        with work.progress.stage("decode", 1):
+            x = work.model.codec.decode(z)
+            check_numbers(x, work.target.pixels)
+            keeping.keep_latent(work.keys.sampled[r], z)
+            pictures.append(to_image(x, *work.request.target.shape[:2]))
+            previews.show_round(x)
+    return pictures if pictures[-1][..., 0].size <= ALL_ROUNDS else pictures[-1:]
 
 
-def _growth(model: Model, request: Request, settings: Settings, target: torch.Tensor) -> Growth | None:
-    if settings.background_eta == 0 or request.target.shape[2] == 3:
-        return None
-    alpha = alpha_map(request.target, model.codec.factor).to(target.device)
-    return Growth(alpha, tuple(target.shape[2:]), settings.background_eta, settings.seed)
-
-
-def _record(model: Model, request: Request, settings: Settings, progress: Progress, references: int) -> dict[str, Any]:
-    height, width = request.target.shape[:2]
-    return {
-        "engine": DESCRIPTION.name,
-        "version": __version__,
-        "model": {"name": model.name, "family": model.family, "hash": model.hash},
-        "settings": settings.as_dict(),
-        "seed": settings.seed,
-        "device": str(model.device),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "size": [width, height],
-        "references": references,
-        "network_calls": progress.calls,
-        "seconds": {k: round(v, 3) for k, v in progress.seconds.items()} | {"total": round(progress.total_seconds(), 3)},
-        "peak_memory": peak_memory(model.device),
-    }
+def _noisy(work: Work, r: int, p: int, x: torch.Tensor | None, structure: Injected) -> torch.Tensor:
+    """The latent that round r is sampled from. x: the picture of the round before, (1, 3, H, W) in [−1, 1]."""
+    if r not in work.plan.inverts:
+        return work.keeping.latent(work.keys.inverted[r], work.model.device)
+    z = work.target.latent(work.network, 0) if r == 0 else work.model.codec.encode(x).float()
+    with work.progress.stage(f"round {r + 1} inversion", work.plan.inversion_calls(r)):
+        z = structure_preserving_inversion(work.network, z, structure, p, work.grid)
+        work.keeping.keep_latent(work.keys.inverted[r], z)
+    return z

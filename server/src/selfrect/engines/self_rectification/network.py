@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import torch
 
 from ...models.model import Model
 from ...progress import Progress
 from .ddim import Schedule, eps_from_v
-from .kv_injection import Inject, KeyValues, Record, install
+from .kv_injection import Enough, Inject, KeyValues, Record, install
 
 
 class Network:
@@ -18,10 +21,11 @@ class Network:
         self.model = model
         self.schedule = Schedule(model.alphas_cumprod, steps)
         self.progress = progress
-        install(model.unet, last_up_levels)
+        self.plain_calls: list[tuple[int, float]] = []  # (latent pixels, seconds) of calls without exchange
+        self.layers = len(install(model.unet, last_up_levels))
 
     def eps(self, z: torch.Tensor, i: int, inject: KeyValues | None = None) -> torch.Tensor:
-        """ε for the latent z (1, C, h, w), float32, at timestep t_i; with `inject`, attending to those keys and values."""
+        """ε for the latents z (B, C, h, w), float32, at timestep t_i; with `inject`, attending to those keys and values."""
         return self._call(z, i, Inject(inject) if inject is not None else None)
 
     def eps_and_key_values(self, z: torch.Tensor, i: int) -> tuple[torch.Tensor, KeyValues]:
@@ -29,15 +33,31 @@ class Network:
         record = Record()
         return self._call(z, i, record), record.into
 
-    def _call(self, z: torch.Tensor, i: int, kv: Record | Inject | None) -> torch.Tensor:
-        model, t = self.model, self.schedule.timestep(i)
-        out = model.unet(
-            z.to(model.dtype),
-            t,
-            encoder_hidden_states=model.condition.embedding,
-            added_cond_kwargs=model.condition.added(z.shape[-2], z.shape[-1], model.codec.factor),
-            cross_attention_kwargs={"kv": kv} if kv is not None else None,
-        ).sample.float()
-        self.progress.call()
+    def key_values(self, z: torch.Tensor, i: int) -> KeyValues:
+        """The keys and values alone: the call ends at the last injected layer."""
+        record = Record(stop_after=self.layers)
+        self._call(z, i, record)
+        return record.into
+
+    def _call(self, z: torch.Tensor, i: int, kv: Record | Inject | None) -> torch.Tensor | None:
+        """None where the call ended early."""
+        model, t, started, out = self.model, self.schedule.timestep(i), time.perf_counter(), None
+        with contextlib.suppress(Enough):
+            out = model.unet(
+                z.to(model.dtype),
+                t,
+                encoder_hidden_states=model.condition.embedding.expand(len(z), -1, -1),
+                added_cond_kwargs=self._added(z),
+                cross_attention_kwargs={"kv": kv} if kv is not None else None,
+            ).sample.float()
+        if kv is None and len(z) == 1:
+            self.plain_calls.append((z.shape[-2] * z.shape[-1], time.perf_counter() - started))
+        self.progress.call(len(z))
+        if out is None:
+            return None
         # The v-prediction belongs to the timestep that the network was told, whatever the level of z is.
         return eps_from_v(out, z, self.schedule.a(t)) if model.prediction_type == "v_prediction" else out
+
+    def _added(self, z: torch.Tensor) -> dict[str, torch.Tensor] | None:
+        added = self.model.condition.added(z.shape[-2], z.shape[-1], self.model.codec.factor)
+        return added and {name: x.expand(len(z), -1) for name, x in added.items()}

@@ -36,6 +36,14 @@ class Settings:
         0.0,
         1.0,
     )
+    window: int = setting(
+        0,
+        "Window",
+        "Pixels: a larger target is worked on in overlapping windows of this side, so that memory stays the same; "
+        "0: the size the model was trained for",
+        0,
+        8192,
+    )
     seed: int = 0
 
     @classmethod

@@ -7,11 +7,18 @@ import torch
 
 from .inversion import Injected
 from .network import Network
+from .windows import Box, Grid
 
 
-def structure_preserving_inversion(network: Network, z: torch.Tensor, target: Injected, p: int) -> torch.Tensor:
-    """Invert the latent z (1, C, h, w) in T steps; the first p attend to the first target's inversion, from its noisy end."""
-    for i in range(network.schedule.steps):
-        eps = network.eps(z, i, target.at(i, i) if i < p else None)
-        z = network.schedule.up(z, eps, i)
+def structure_preserving_inversion(network: Network, z: torch.Tensor, target: Injected, p: int, grid: Grid) -> torch.Tensor:
+    """Invert the latent z (1, C, h, w) in T steps; the first p attend to the first target's inversion, from its noisy end.
+
+    Each window attends to the same window of the target.
+    """
+    for i in network.schedule.moving():
+
+        def eps_of(part: torch.Tensor, box: Box, i: int = i) -> torch.Tensor:
+            return network.eps(part, i, target.at(i, box) if i < p else None)
+
+        z = network.schedule.up(z, grid.blend(z, i, eps_of), i)
     return z

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run would take — network calls, seconds, memory — told before it is started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ... import calibration
+from ...engine import Request, silent
+from ...models.facts import Facts
+from ...models.model import Model
+from ...problems import Problem
+from ...progress import Progress
+from .inputs import check
+from .plan import Kept, Plan, Shape
+from .preparation import prepare
+from .room import Room
+from .settings import Settings
+from .windows import Grid, tiles, windows_of
+
+Size = tuple[int, int]  # (height, width), latent pixels
+
+
+def plan_for(facts: Facts, model: Model | None, sizes: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """For pictures of these sizes: {references: [[width, height], …], target: [width, height]}, pixels.
+
+    facts: of the model, loaded or not; model: where it is loaded, peak memory can be told. Returns {calls, calls_if_kept
+    (the same references again), windows, seconds, peak_memory (bytes), notes}; seconds and peak_memory None where unknown.
+    """
+    chosen = Settings.of(settings)
+    references, target = _sizes(sizes, facts.factor)
+    references = [side[::-1] if k % 2 else side for side in references for k in range(chosen.augment + 1)]
+    rung, windows = None, windows_of(chosen.window, facts.sample_size, facts.factor)
+    room = Room(model, chosen) if model is not None else None
+    if room is not None:
+        rung, windows = room.choose(target, references)
+    grids = [Grid(*size, windows) for size in (*references, target)]
+    shapes = [Shape(grid.count, len(tiles(*size, windows))) for grid, size in zip(grids, references, strict=False)]
+    hold = rung is None or rung.kv != "recompute"
+    first = Plan(chosen, shapes, Shape(grids[-1].count, grids[-1].count), hold)
+    kept = [Kept(image.latents, frozenset().union(*image.wanted) if hold else frozenset()) for image in first.references]
+    again = Plan(chosen, shapes, Shape(grids[-1].count, grids[-1].count), hold, kept)
+    return _told(facts, first, grids, again.calls, room.need() if room else None)
+
+
+@torch.inference_mode()
+def plan_of(facts: Facts, model: Model, request: Request) -> dict[str, Any]:
+    """For these very pictures: `calls` counts what really is kept of them, and seconds are measured where they are not known."""
+    settings = check(request)
+    room = Room(model, settings)
+    work = prepare(model, request, settings, Progress(silent), room)
+    grids = [image.grid for image in work.images]
+    for height, width in {grid.window for grid in grids}:
+        if calibration.known(facts.hash, facts.device, facts.dtype, height * width) is None:
+            calibration.measure(model, height, width)
+    sizes = {
+        "references": [[image.shape[1], image.shape[0]] for image in request.references],
+        "target": [request.target.shape[1], request.target.shape[0]],
+    }
+    general = plan_for(facts, model, sizes, settings.as_dict())
+    return _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
+
+
+def _told(facts: Facts, plan: Plan, grids: list[Grid], calls_if_kept: int, peak_memory: int | None) -> dict[str, Any]:
+    count, side = grids[-1].count, grids[-1].window
+    return {
+        "calls": plan.calls,
+        "calls_if_kept": calls_if_kept,
+        "windows": {"count": count, "size": [pixels * facts.factor for pixels in reversed(side)]},
+        "seconds": _seconds(facts, plan, grids),
+        "peak_memory": peak_memory,
+        "notes": [f"The target is worked on in {count} overlapping windows."] if count > 1 else [],
+    }
+
+
+def _seconds(facts: Facts, plan: Plan, grids: list[Grid]) -> float | None:
+    """Each image's calls at what one of them takes; None where that was not measured on this device."""
+    rounds = range(len(plan.parameters))
+    of_references = [image.inversion_calls + sum(image.item_calls(r) for r in rounds) for image in plan.references]
+    calls = [*of_references, plan.calls - sum(of_references)]
+    total = 0.0
+    for count, grid in zip(calls, grids, strict=True):
+        height, width = grid.window
+        each = calibration.known(facts.hash, facts.device, facts.dtype, height * width) if facts.hash else None
+        if each is None:
+            return None
+        total += count * each
+    return round(total, 1)
+
+
+def _sizes(sizes: dict[str, Any], factor: int) -> tuple[list[Size], Size]:
+    """In latent pixels, padded. Raises Problem bad_input."""
+    pairs = [*(sizes.get("references") or []), sizes.get("target")]
+    if len(pairs) < 2 or not all(isinstance(p, (list, tuple)) and len(p) == 2 and all(type(n) is int and n > 0 for n in p) for p in pairs):
+        wanted = "{references: [[width, height], …], target: [width, height]}"
+        raise Problem("bad_input", f"A plan needs sizes as {wanted}, got {str(sizes)[:120]}.", "Give whole numbers of pixels.")
+    latent = [(-(-height // factor), -(-width // factor)) for width, height in pairs]
+    return latent[:-1], latent[-1]

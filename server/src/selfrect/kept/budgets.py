@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many bytes may be kept, by environment variable or by default, and where. No PyTorch at import."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import system_memory
+from ..memory import parse_size
+from ..models.store import cache_folder
+from ..problems import Problem
+
+MEMORY_VARIABLE, DISK_VARIABLE, KV_VARIABLE = "SELFRECT_KEEP_MEMORY", "SELFRECT_KEEP_DISK", "SELFRECT_KEEP_KV_ON_DISK"
+DISK_DEFAULT = 4 * 2**30
+MEMORY_SHARE = 1 / 4  # of what this process has and could still get, and of the accelerator's memory for what lies there
+
+
+def folder() -> Path:
+    """Where inversions lie on disk; all of it can be deleted at any time."""
+    return cache_folder() / "inversions"
+
+
+def disk() -> int:
+    """Bytes on disk: SELFRECT_KEEP_DISK, or 4 GiB."""
+    return _given(DISK_VARIABLE) if DISK_VARIABLE in os.environ else DISK_DEFAULT
+
+
+def memory(place: str) -> int:
+    """Bytes in memory of a place ("cpu", "cuda", "mps"): SELFRECT_KEEP_MEMORY, or a quarter of what there is for this process."""
+    if MEMORY_VARIABLE in os.environ:
+        return _given(MEMORY_VARIABLE)
+    return int(_memory_of(place) * MEMORY_SHARE)
+
+
+def key_values_on_disk() -> bool:
+    """SELFRECT_KEEP_KV_ON_DISK=1: keys and values go to disk too, a gigabyte for each reference of Stable Diffusion at 512²."""
+    return os.environ.get(KV_VARIABLE, "0").strip().lower() not in ("", "0", "no", "false")
+
+
+def parse(text: str) -> int:
+    """`500M`, `4G`, `0` → bytes. Raises Problem bad_input."""
+    return 0 if text.strip() == "0" else parse_size(text)
+
+
+def _given(variable: str) -> int:
+    try:
+        return parse(os.environ[variable])
+    except Problem as problem:
+        raise Problem("bad_input", f"{variable}: {problem.sentence}", f"{problem.remedy} 0 keeps nothing.") from None
+
+
+def _memory_of(place: str) -> int:
+    if place == "cuda":
+        import torch
+
+        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    return (system_memory.resident() or 0) + (system_memory.available() or 8 * 2**30)

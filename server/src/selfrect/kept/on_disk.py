@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tensors kept as safetensors files by key, within a budget, the least recently used given up first.
+
+Several processes may share the folder. A file appears whole or not at all (written beside, then renamed), carries a
+checksum of its data, and is thrown away when anything about it is wrong. A disk that is full or read-only costs time only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..models.store import keep
+
+ENDING = ".safetensors"
+UNFINISHED_SECONDS = 3600  # an unfinished file of that age was left by a process that died
+
+Tensors = dict[str, Any]
+
+
+class Entry(NamedTuple):
+    file: Path
+    size: int
+    used: float  # seconds since the epoch
+
+
+class OnDisk:
+    def __init__(self, folder: Path, budget: int):
+        self.folder, self.budget = folder, budget
+
+    def read(self, key: str) -> Tensors | None:
+        """The tensors, on the CPU; None where there are none or the file is damaged (then it is deleted)."""
+        file = self._file(key)
+        try:
+            data = file.read_bytes()
+        except OSError:
+            return None
+        tensors = _unpack(data)
+        with contextlib.suppress(OSError):
+            if tensors is None:
+                file.unlink()
+            else:
+                os.utime(file)  # used now
+        return tensors
+
+    def write(self, key: str, tensors: Tensors) -> None:
+        data = _pack(tensors)
+        if len(data) > self.budget:
+            return
+        self._make_room(len(data))
+        keep(self._file(key), lambda unfinished: unfinished.write_bytes(data))
+
+    def has(self, key: str) -> bool:
+        return self._file(key).is_file()
+
+    def entries(self) -> list[Entry]:
+        """All files, the least recently used first."""
+        found = []
+        with contextlib.suppress(OSError):
+            for file in self.folder.glob(f"*{ENDING}"):
+                with contextlib.suppress(OSError):  # another process may have deleted it
+                    status = file.stat()
+                    found.append(Entry(file, status.st_size, status.st_mtime))
+        return sorted(found, key=lambda entry: entry.used)
+
+    def clear(self) -> None:
+        for entry in self.entries():
+            _delete(entry.file)
+        self._delete_unfinished(older_than=0)
+
+    def _make_room(self, size: int) -> None:
+        entries = self.entries()
+        too_much = sum(entry.size for entry in entries) + size - self.budget
+        for entry in entries:
+            if too_much <= 0:
+                break
+            _delete(entry.file)
+            too_much -= entry.size
+        self._delete_unfinished(UNFINISHED_SECONDS)
+
+    def _delete_unfinished(self, older_than: float) -> None:
+        with contextlib.suppress(OSError):
+            for file in self.folder.glob(f"*{ENDING}.*.part"):
+                with contextlib.suppress(OSError):
+                    if time.time() - file.stat().st_mtime >= older_than:
+                        file.unlink()
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}{ENDING}"
+
+
+def _pack(tensors: Tensors) -> bytes:
+    from safetensors.torch import save
+
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    return save(tensors, {"crc32": str(_checksum(save(tensors)))})
+
+
+def _unpack(data: bytes) -> Tensors | None:
+    """The tensors of a file's bytes, or None where they are not what was written."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+        header = json.loads(data[8 : _data_begin(data)])
+        return tensors if header["__metadata__"]["crc32"] == str(_checksum(data)) else None
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _checksum(data: bytes) -> int:
+    return zlib.crc32(memoryview(data)[_data_begin(data) :])
+
+
+def _data_begin(data: bytes) -> int:
+    """Where the header ends: its length stands in the first eight bytes."""
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+def _delete(file: Path) -> None:
+    with contextlib.suppress(OSError):
+        file.unlink()
