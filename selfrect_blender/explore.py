@@ -30,7 +30,6 @@ _MARK = "selfrect_sheet"
 _AHEAD = 2
 _latest: Exploration | None = None
 
-
 class Exploration:
     """Looks like a `work.Work` to `main_thread`. rows × columns variations of an order; `done`: those that can be kept."""
 

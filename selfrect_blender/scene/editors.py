@@ -17,9 +17,11 @@ def areas(*types: str) -> list[bpy.types.Area]:
 
 
 def redraw() -> None:
-    """Let the editors that have a Rectify tab draw themselves anew."""
+    """Let the sidebars that have a Rectify tab draw themselves anew; not the 3D view beside them, which may be heavy."""
     for area in areas(*_OURS):
-        area.tag_redraw()
+        for region in area.regions:
+            if region.type == "UI":
+                region.tag_redraw()
 
 
 def viewers(images: Iterable[bpy.types.Image | None]) -> list[bpy.types.SpaceImageEditor]:
@@ -33,6 +35,18 @@ def show(spaces: Iterable[bpy.types.SpaceImageEditor], image: bpy.types.Image | 
     """Let these editors show the image."""
     for space in spaces:
         space.image = image
+
+
+def shown() -> dict[int, str]:
+    """What each image editor shows: {its area's address: the image's name}."""
+    return {area.as_pointer(): area.spaces.active.image.name for area in areas("IMAGE_EDITOR") if area.spaces.active.image}
+
+
+def fill_emptied(before: dict[int, str]) -> None:
+    """Editors that lost their image, by what `shown` told before, show the target."""
+    for area in areas("IMAGE_EDITOR"):
+        if area.spaces.active.image is None and area.as_pointer() in before:
+            area.spaces.active.image = bpy.context.window_manager.windows[0].scene.selfrect.target
 
 
 def may_write() -> bool:

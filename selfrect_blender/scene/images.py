@@ -79,8 +79,11 @@ def stem(name: str) -> str:
     return Path(name).stem if Path(name).suffix.lower() in _ENDINGS else name
 
 
-def check(image: bpy.types.Image | None, what: str) -> None:
-    """Raise Problem bad_input, with its remedy, unless the image has pixels that can be read and are of a workable size."""
+def check(image: bpy.types.Image | None, what: str, load: bool = True) -> None:
+    """Raise Problem bad_input, with its remedy, unless the image has pixels that can be read and are of a workable size.
+
+    load: read its file if that has not happened yet; without, such an image passes, as is right for what is asked while drawing.
+    """
     if image is None:
         raise problems.Problem("bad_input", f"No {what} is chosen.", f"Choose an image as the {what}.")
     if image.type in _TYPES:
@@ -89,13 +92,15 @@ def check(image: bpy.types.Image | None, what: str) -> None:
     if image.source in _SOURCES:
         kind, remedy = _SOURCES[image.source]
         raise problems.Problem("bad_input", f"The {what} “{image.name}” {kind}.", remedy)
+    if not load and not image.has_data:
+        return
     width, height = image.size  # loads the file if that has not happened yet
     if not image.has_data or not image.channels or not width or not height:
         where = bpy.path.abspath(image.filepath, library=image.library)
         missing = f": “{where}” could not be read" if where else ""
         remedy = "Find the file (File > External Data > Find Missing Files) or choose another image."
         raise problems.Problem("bad_input", f"The {what} “{image.name}” has no pixels{missing}.", remedy)
-    if width * height > inputs.MOST_PIXELS:  # said before gigabytes are copied; an array without memory stands for them
+    if width * height > inputs.LONGEST_SIDE.get(what, 8192) ** 2:  # said before gigabytes are copied; an array without memory stands for them
         inputs.check_image(np.broadcast_to(np.float32(0), (height, width, 3)), what)
     _check_color_space(image, what)
 
@@ -113,10 +118,17 @@ def read(image: bpy.types.Image | None, what: str) -> Pixels:
         width,
         height,
         image.channels,
-        encoding="data" if is_data else "linear" if image.is_float or image.colorspace_settings.name in _LINEAR else "srgb",
+        encoding=encoding(image),
         premultiplied=image.is_float and not is_data and not has_straight_alpha,
         opaque=image.alpha_mode == "NONE",
     )
+
+
+def encoding(image: bpy.types.Image) -> str:
+    """What the numbers in its buffer mean: "srgb", "linear" or "data"."""
+    if image.colorspace_settings.is_data:
+        return "data"
+    return "linear" if image.is_float or image.colorspace_settings.name in _LINEAR else "srgb"
 
 
 def encode(picture: np.ndarray, is_data: bool) -> np.ndarray:

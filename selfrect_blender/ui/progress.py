@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import bpy
 
-from .. import main_thread
+from .. import main_thread, plan
 from ..host.job import Job, JobState
-from .text import draw_text, duration
+from .text import draw_text, duration, size
 from .translations import mark, say
 
 #: the engine's stages as an artist would call them; one that is not here is shown as the engine calls it
@@ -34,8 +34,25 @@ def draw(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
             row = column.row(align=True)
             row.label(text=say("{place}. {title} waits", place=index + 1, title=work.title), icon="SORTTIME", translate=False)
             row.operator("selfrect.cancel", text="", icon="X").index = index
-    if main_thread.latest():
-        _draw_outcome(context, layout, main_thread.latest())
+    latest = main_thread.latest()
+    if latest and (latest.problem or not works):  # what went well needs no words while the next one runs
+        _draw_outcome(context, layout, latest)
+
+
+def draw_plan(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+    """What the next one will take, as far as the engine knows."""
+    known = plan.answer(context.scene)
+    if known is None:
+        return
+    words = []
+    if known.get("seconds") is not None:
+        words.append(say("≈ {duration}", duration=duration(known["seconds"])))
+    if known.get("peak_memory"):
+        words.append(size(known["peak_memory"]))
+    if words:
+        layout.label(text=", ".join(words), icon="TIME", translate=False)
+    for note in known.get("notes") or ():
+        draw_text(context, layout, str(note), icon="INFO")
 
 
 def stage(job: Job) -> str:

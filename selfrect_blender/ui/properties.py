@@ -9,17 +9,18 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty,
 from .. import main_thread
 from ..host import artist_settings
 from . import engine_settings
+from .translations import mark
 
-STRUCTURE = "How strictly the target's layout is kept: 0 lets shapes drift towards the reference's, 1 holds each where it was put"
-DETAIL = "How much of the reference comes in: 0 keeps what the target shows, 1 redraws all of it from the reference"
-QUALITY = "How much time goes into the picture"
-SEED = "Another number draws what is left open differently; the same one repeats it"
+STRUCTURE = mark("How strictly the target's layout is kept: 0 lets shapes drift towards the reference's, 1 holds each where it was put")
+DETAIL = mark("How much of the reference comes in: 0 keeps what the target shows, 1 redraws all of it from the reference")
+QUALITY = mark("How much time goes into the picture")
+SEED = mark("Another number draws what is left open differently; the same one repeats it")
 QUALITIES = (
     ("DRAFT", "Draft", "Shows quickly where things go; fine detail is left rough"),
     ("STANDARD", "Standard", "As published: a first round for the layout, a second for the detail"),
     ("BEST", "Best", "Follows target and reference most closely; takes twice as long as Standard"),
 )
-EXPLORE_BY_WORDS = "What differs between the variations"
+EXPLORE_BY_WORDS = mark("What differs between the variations")
 EXPLORE_BY = (
     ("GRID", "Structure × Detail", "Structure from row to row, Detail from column to column, around what is set now"),
     ("SEEDS", "Seeds", "One seed after the other: what is left open is drawn differently each time"),

@@ -28,7 +28,7 @@ class _Settings:
     def draw(self, context: bpy.types.Context) -> None:
         """Often used first."""
         layout, scene = self.layout, context.scene
-        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.use_property_decorate = False  # names stand inside the fields: a sidebar is narrow
         declared = engine_settings.current()
         names = [setting["name"] for setting in declared]
         if artist_settings.has_sliders(names):

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import bpy
 import pytest
+from test_rectify import tick_until
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def drawn(panel, advanced_open=False):
@@ -128,3 +132,51 @@ def test_quality_sets_steps_rounds_and_injection_and_is_read_off_them(extension)
     assert choices.quality == "CUSTOM"
     choices.quality = "STANDARD"
     assert (settings.steps, settings.p1, settings.s1, settings.p2, settings.s2) == (50, 20, 20, 5, 5)
+
+
+def all_panels():
+    """Every panel of the tab, in one editor."""
+    return [getattr(bpy.types, name) for name in dir(bpy.types) if name.startswith("SELFRECT_PT_") and name.endswith("_image")]
+
+
+def test_drawing_reads_no_pixels_and_loads_no_file(extension, engine, pictures, tmp_path):
+    """An image whose file was never read stays so; one with pixels is not asked for them."""
+    pictures.reference.filepath_raw, pictures.reference.file_format = str(tmp_path / "bark.png"), "PNG"
+    pictures.reference.save()
+    pictures.reference = unread = bpy.data.images.load(str(tmp_path / "bark.png"))
+    assert not unread.has_data
+    engine("good")
+    for panel in all_panels():
+        drawn(panel, advanced_open=True)
+    assert not unread.has_data
+    assert "no engine" not in drawn(bpy.types.SELFRECT_PT_image)[0]
+
+
+def test_no_code_that_draws_names_pixels(extension):
+    """`pixels` copies whole images; nothing that runs while drawing may say it."""
+    for path in (ROOT / "selfrect_blender/ui").glob("*panel*.py"):
+        assert ".pixels" not in path.read_text("utf-8"), path.name
+
+
+def test_the_plan_is_asked_for_when_choices_stand_still_and_never_by_drawing(extension, engine, pictures, monkeypatch):
+    engine("good")
+    queue, asked = extension.main_thread.queue(), []
+    ask = queue.ask
+    monkeypatch.setattr(queue, "ask", lambda method, params: asked.append((method, params)) or ask(method, params))
+    drawn(bpy.types.SELFRECT_PT_image)
+    extension.main_thread._tick()
+    assert (asked, queue.state) == ([], "off")  # no engine is started for it
+    bpy.ops.selfrect.rectify()
+    tick_until(extension, lambda: extension.plan.answer(bpy.context.scene))
+    ((method, params),) = asked
+    assert method == "plan"
+    assert params["sizes"] == {"references": [[48, 32]], "target": [40, 36]}
+    assert extension.plan.answer(bpy.context.scene)["params"] == params  # the fake engine says what it was asked
+    bpy.context.scene.selfrect.quality = "DRAFT"
+    assert extension.plan.answer(bpy.context.scene) is None
+    tick_until(extension, lambda: extension.plan.answer(bpy.context.scene))
+    assert len(asked) == 2
+    extension.plan._job.result = {"calls": 395, "seconds": 130.0, "peak_memory": 1.4e9, "notes": ["In 4 windows."]}
+    text, _, _ = drawn(bpy.types.SELFRECT_PT_image)
+    assert "≈ 2 min, 1.4 GB" in text
+    assert "In 4 windows." in text

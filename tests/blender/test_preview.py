@@ -101,6 +101,17 @@ def test_one_that_an_undo_brings_back_is_swept_away(extension, running, pictures
     assert editor.image == pictures.target
 
 
+def test_an_editor_that_an_undo_emptied_shows_the_target(extension, pictures, editor, new_image):
+    other = bpy.context.window_manager.windows[0].screen.areas[1]
+    editor.image = new_image(8, 8, "result")[0]
+    extension.main_thread._remember_shown()
+    bpy.data.images.remove(editor.image)
+    extension.main_thread._sweep_soon()
+    extension.main_thread._tick()
+    assert editor.image == pictures.target
+    assert other.type != "IMAGE_EDITOR" or other.spaces.active.image is None
+
+
 def test_one_that_was_deleted_meanwhile_comes_again(extension, running, pictures, editor):
     bpy.data.images.remove(provisional()[0])
     assert editor.image is None
