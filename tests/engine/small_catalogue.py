@@ -53,7 +53,7 @@ def use(folder: Path, patch: pytest.MonkeyPatch, endpoint: str = "http://127.0.0
     mini = {"title": "mini", "repository": "", "licence": "GPL-3.0-or-later", "licence_url": ""}
     (folder / "catalogue.toml").write_text(f"[mini]\n{toml(mini)}\n[small]\n{toml(entry)}\n", "utf-8")
     patch.setattr(catalogue, "FILE", folder / "catalogue.toml")
-    catalogue.catalogue.cache_clear()
+    patch.delenv("SELFRECT_CATALOGUE", raising=False)
     patch.setattr(fetch_file, "PATIENCE", fetch_file.Patience(stall=0.7, attempts=3, pause=0.01, longest=2.0))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "HF_TOKEN", "HF_HUB_OFFLINE", "HF_HOME", "HF_HUB_CACHE",
                  "HUGGINGFACE_HUB_CACHE", "SELFRECT_MODEL_FOLDERS", "COMFYUI_PATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):  # fmt: skip

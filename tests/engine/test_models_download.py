@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -42,7 +43,6 @@ def hub(tmp_path, monkeypatch):
         small.use(tmp_path, monkeypatch, hub.url)
         monkeypatch.setattr(offline, "_users_own", None)
         yield hub
-    catalogue.catalogue.cache_clear()
 
 
 @pytest.fixture
@@ -180,10 +180,8 @@ def test_cuts_at_any_bytes_in_any_number_of_runs(hub, folder, cuts):
 
 def test_a_process_killed_in_the_middle_is_gone_on_with(hub, folder, tmp_path):
     hub.faults[NETWORK] = [Slow(1000, 0.01)]
-    code = "import small_catalogue, test_models_download as t; from selfrect.models import catalogue, manage; import pathlib, sys\n"
-    code += "catalogue.FILE = pathlib.Path(sys.argv[1]); manage.download('small', t.Report(), True, precision='float32')"
-    paths = os.pathsep.join(path for path in sys.path if path)
-    with subprocess.Popen([sys.executable, "-c", code, str(catalogue.FILE)], env=os.environ | {"PYTHONPATH": paths}) as process:
+    command = [sys.executable, "-m", "selfrect", "models", "download", "small", "--accept-licence", "--precision", "float32"]
+    with subprocess.Popen(command, env=os.environ | {"SELFRECT_CATALOGUE": str(catalogue.FILE)}) as process:
         part = folder / f"{NETWORK}.part"
         until = time.monotonic() + 30
         while (not part.exists() or part.stat().st_size < 5000) and time.monotonic() < until:
@@ -273,6 +271,7 @@ def test_a_cancel_while_the_server_asks_to_wait(hub):
         (Status(410), "any more (410)"),
         (Status(429), "asked too often (429)"),
         (Status(429, {"Retry-After": "3600"}), "asked too often (429)"),
+        (Status(429, {"RateLimit": '"resolvers";r=0;t=300'}), "asked too often (429)"),
         (Status(500), "trouble of its own (500"),
         (Status(502), "trouble of its own (502"),
         (Status(503, {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}), "trouble of its own (503"),
@@ -409,6 +408,22 @@ def test_no_network_is_told_at_once(hub, monkeypatch):
     assert "import" in problem.remedy
 
 
+def test_a_network_that_goes_away_for_a_moment_is_waited_for(hub, folder, monkeypatch):
+    gone, connect = [3], socket.create_connection
+
+    def sometimes(*args, **options):
+        if gone[0] and (folder / "unet" / "config.json").exists():
+            gone[0] -= 1
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        return connect(*args, **options)
+
+    monkeypatch.setattr(fetch_file, "PATIENCE", fetch_file.Patience(pause=0.01))
+    monkeypatch.setattr(socket, "create_connection", sometimes)
+    get()
+    assert gone == [0]
+    assert contents(folder) == small.needed()
+
+
 def test_a_name_that_nobody_knows_is_told_at_once(hub, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -509,14 +524,14 @@ def test_a_disk_that_fills_up_keeps_what_came(hub, folder):
 def test_a_folder_that_cannot_be_made(hub, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SELFRECT_MODELS", str(tmp_path / "file" / "models"))
-    problem = refused("no_permission", "cannot be written")
+    problem = refused("no_permission", "cannot be opened or written")
     assert "SELFRECT_MODELS" in problem.remedy
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_is_only_read(hub, tmp_path):
     (tmp_path / "models").mkdir(mode=0o555)
-    refused("no_permission", "cannot be written")
+    refused("no_permission", "cannot be opened or written")
 
 
 def test_two_downloads_at_once_fetch_each_file_once(hub, folder):

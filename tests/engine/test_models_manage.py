@@ -24,8 +24,7 @@ def place(tmp_path, monkeypatch):
     small.use(tmp_path, monkeypatch)
     monkeypatch.setattr(offline, "_users_own", None)
     monkeypatch.setattr(foreign, "SMALLEST_CHECKPOINT", 100)
-    yield tmp_path
-    catalogue.catalogue.cache_clear()
+    return tmp_path
 
 
 @pytest.fixture
@@ -63,7 +62,6 @@ def tree(folder):
 
 
 def test_the_real_catalogue():
-    catalogue.catalogue.cache_clear()
     entries = catalogue.catalogue()
     assert list(entries) == ["mini", "sd-1.4", "sd-1.5", "sd-2.1-base", "sdxl-base"]
     for entry in entries.values():
@@ -78,6 +76,17 @@ def test_the_real_catalogue():
             for part in ("unet", "vae", "text_encoder"):
                 assert sum(path.startswith(f"{part}/") and path.endswith(".safetensors") for path in paths) == 1
     assert sum(file.size for file in entries["sd-1.4"].needed("float32")) == 4_266_665_566
+
+
+def test_a_catalogue_of_the_house_adds_to_ours(place, monkeypatch):
+    (place / "house.toml").write_text("[house]\ntitle = 'House'\nrepository = 'a/b'\nlicence = 'L'\nlicence_url = 'https://a.b'\n")
+    monkeypatch.setenv("SELFRECT_CATALOGUE", str(place / "house.toml"))
+    assert [found["name"] for found in store.models()] == ["mini", "small", "house"]
+    for text in ("[x", "[house]\nfiles = 5", "house = 5"):
+        (place / "bad.toml").write_text(text)
+        catalogue._read.cache_clear()
+        monkeypatch.setenv("SELFRECT_CATALOGUE", str(place / "bad.toml"))
+        refused("bad_input", "bad.toml is not a catalogue", store.models)
 
 
 # --- what is here ----------------------------------------------------------------------------------------------------

@@ -256,3 +256,16 @@ def test_devices_that_cannot_be_found_are_told_and_none():
     host = Host(find_devices=broken)
     assert "DLL load failed" in host.hear("log").params["text"]
     assert host.hear("devices").params == {"devices": []}
+
+
+def test_a_request_is_cancelled_while_pytorch_is_still_being_imported():
+    go = threading.Event()
+    host = Host(find_devices=lambda: go.wait(10) and [])
+    host.say(SYNTHESIZE)
+    while host.hear("heartbeat").params["busy"] != [1]:
+        pass
+    host.say(Message(method="cancel", params={"id": 1}))
+    assert host.hear(None).problem.code == "cancelled"
+    go.set()
+    host.out.close()
+    assert host.exit_code() == 0

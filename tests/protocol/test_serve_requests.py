@@ -75,6 +75,14 @@ def test_what_uses_the_loaded_model_waits_for_the_picture(busy_host, monkeypatch
     assert done == ["release", "clear"]
 
 
+def test_a_model_is_loaded_ahead(busy_host, monkeypatch):
+    monkeypatch.setattr(registry, "load", lambda *names: names, raising=False)  # what it returns is not for the wire
+    busy_host.go.set()
+    busy_host.say(Message("load", {"model": "m"}, 2))
+    answers = [busy_host.hear(None) for _ in range(2)]
+    assert (answers[1].id, answers[1].result) == (2, {})
+
+
 def test_a_plan_is_answered_at_once_with_what_was_asked(busy_host, monkeypatch):
     monkeypatch.setattr(registry, "plan", lambda *args: {"asked": list(args)}, raising=False)
     sizes = {"references": [[64, 64]], "target": [64, 32]}

@@ -10,19 +10,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import runpy
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import __version__, cli_rectify
+from . import __version__, check, cli_cache, cli_evaluate, cli_models, cli_problems, cli_rectify
 from .interrupt import Interrupt
+from .models import offline
 from .problems import EXIT_CODES, Problem, exit_code, from_exception
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code and prints no traceback, whatever happens."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    offline.close()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a console that lacks a letter is no reason to fail
     with Interrupt() as interrupt:
@@ -91,21 +92,11 @@ def list_engines(given: argparse.Namespace, interrupt: Interrupt) -> None:
             print(f"  {setting.name} = {setting.default}  {setting.description} [{cli_rectify.bounds(setting)}]")
 
 
-def list_models(given: argparse.Namespace, interrupt: Interrupt) -> None:
-    """The models that can be asked for by name."""
-    from .models.store import models
-
-    if given.json:
-        return print(json.dumps(models(), indent=2))
-    for model in models():
-        state = "installed" if model["installed"] else "not installed"
-        print(f"{model['name']:<12} {state:<14} {model['title']} ({model['licence']})")
-
-
 def serve(given: argparse.Namespace, interrupt: Interrupt) -> None:
     """Be the process that Blender talks to, until its end of the line closes."""
     from .serve import main as serve_main
 
+    cli_cache.use_budgets(given)
     interrupt.close()  # a kill ends this process; it must not become the cancelling of one request
     try:
         serve_main()
@@ -115,15 +106,20 @@ def serve(given: argparse.Namespace, interrupt: Interrupt) -> None:
 
 def train(arguments: Sequence[str]) -> None:
     """`selfrect train …` is `python -m selfrect.training …`, with its own flags."""
-    sys.argv = ["selfrect train", *arguments]
-    runpy.run_module("selfrect.training", run_name="__main__")
+    from .training.__main__ import main as train_main
+
+    train_main(arguments, "selfrect train")
 
 
 # name: (summary, what adds its flags, what runs it)
 COMMANDS = {
     "rectify": ("make one picture", cli_rectify.add_arguments, cli_rectify.run),
-    "serve": ("be the process that Blender talks to, over stdin and stdout", add_nothing, serve),
+    "serve": ("be the process that Blender talks to, over stdin and stdout", cli_cache.add_budgets, serve),
+    "check": ("test this environment on a device", check.add_arguments, check.run),
     "engines": ("list the engines and their settings", add_json, list_engines),
-    "models": ("list the models that can be asked for by name", add_json, list_models),
+    "models": ("list, download, verify, import and remove models", cli_models.add_arguments, cli_models.run),
+    "problems": ("explain every problem's code", cli_problems.add_arguments, cli_problems.run),
+    "cache": ("show or clear what is kept of earlier runs", cli_cache.add_arguments, cli_cache.run),
+    "evaluate": ("measure a result against its reference and target", cli_evaluate.add_arguments, cli_evaluate.run),
     "train": ("train a model as a recipe says", add_nothing, train),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import cli_plan
 from .problems import Problem
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--reference", nargs="+", action="extend", required=True, metavar="PICTURE",
                        help="the texture to look like; several may be given")  # fmt: skip
     files.add_argument("--target", required=True, metavar="PICTURE", help="the rough edit; transparent is background")
-    files.add_argument("--output", required=True, metavar="PICTURE", help="the result: .png, .tif, .tiff or .exr")
+    files.add_argument("--output", metavar="PICTURE", help="the result: .png, .tif, .tiff or .exr; needed without --plan")
     files.add_argument("--bits", type=int, choices=(8, 16, 32), help="bits a channel of the output (default: PNG 8, "
                        "or 16 if a picture that came in has more than 8; TIFF 16; EXR 32)")  # fmt: skip
     files.add_argument("--force", action="store_true", help="let the output replace one of the pictures that came in")
     work = parser.add_argument_group("work")
-    work.add_argument("--model", default="mini", metavar="NAME|PATH", help="a name of `selfrect models`, a diffusers "
-                      "folder or a .safetensors file (default mini)")  # fmt: skip
+    work.add_argument("--model", default="", metavar="NAME|PATH", help="a name of `selfrect models`, a diffusers "
+                      "folder or a .safetensors file (default sd-1.4 where it is there, else mini)")  # fmt: skip
     work.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default auto)")
     work.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
     work.add_argument("--seed", type=int, default=0, help="same request, same seed, same device: same picture (default 0)")
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         settings.add_argument(_flag(setting), dest=setting.name, default=argparse.SUPPRESS, **_options(setting))
     telling = parser.add_argument_group("what is told")
     telling.add_argument("--json", action="store_true", help="print the record, and nothing else, on stdout")
+    telling.add_argument("--plan", action="store_true", help="only tell what it would take: network calls, seconds, memory")
     telling.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -51,9 +53,12 @@ def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     from .image import write_image
     from .models import store
 
-    bits = check_output(given)
+    bits = None if given.plan else check_output(given)
+    given.model = given.model or store.default_model()
     store.find(given.model)  # a missing model is told before PyTorch takes its seconds to load
     request = _request(given)
+    if given.plan:
+        return cli_plan.tell(given, ENGINE, request)
     console = Console(given.quiet)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stdout is the record's, whatever the libraries print
@@ -76,6 +81,8 @@ def check_output(given: argparse.Namespace) -> int | None:
     """
     from . import image
 
+    if given.output is None:
+        raise Problem("bad_input", "The command cannot be understood: --output is missing.", "See selfrect rectify --help.")
     file_format = image.check_output(given.output, given.bits)
     came_in = [*given.reference, given.target]
     deepest = max(image.read_info(path).bits for path in came_in)

@@ -97,10 +97,11 @@ class Server:
     def _answer(self, message: Message, devices: threading.Thread | None) -> None:
         """Send the response, whatever happens. devices: waited for first."""
         self._busy.add(message.id)
-        if devices:
-            devices.join()
         try:
             self._check_cancelled(message.id)
+            while devices is not None and devices.is_alive():
+                devices.join(0.1)
+                self._check_cancelled(message.id)
             result, arrays = self._answers[message.method](message, self._report(message.id))
             answer = Message(id=message.id, result=result, arrays=arrays)
         except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt too: it becomes "cancelled"

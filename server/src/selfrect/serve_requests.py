@@ -38,7 +38,7 @@ def table() -> dict[str, Answerer]:
     """Method → what answers it."""
     return {
         "synthesize": pictures(_registry("synthesize")),
-        "load": _work(lambda params: _registry("load")(*_texts(params, "model", "device", "dtype"))),
+        "load": _work(_load),
         "release": _work(lambda params: _registry("release")()),
         "cache.clear": _work(lambda params: _registry("clear_kept")()),
         "plan": _work(_plan),
@@ -75,6 +75,10 @@ def _files(act: Callable[[Any, dict[str, Any], Callable[..., None]], dict[str, A
         return act(manage, message.params, report) or {}, {}
 
     return answer
+
+
+def _load(params: dict[str, Any]) -> None:
+    _registry("load")(*_texts(params, "model", "device", "dtype"))
 
 
 def _plan(params: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,13 @@ class Entry:
         return tuple(file for file in self.files if file.precision in ("", precision))
 
 
-@functools.cache
 def catalogue() -> dict[str, Entry]:
-    """The known models by name, the embedded one first."""
-    tables = tomllib.loads(FILE.read_text("utf-8"))
-    return {name: _entry(name, table) for name, table in tables.items()}
+    """The known models by name, the embedded one first; SELFRECT_CATALOGUE may name a file that adds to them.
+
+    Raises Problem bad_input where that file is no catalogue.
+    """
+    more = os.environ.get("SELFRECT_CATALOGUE")
+    return _read(FILE) | (_read(Path(more)) if more else {})
 
 
 def entry(name: str) -> Entry:
@@ -65,6 +68,15 @@ def entry(name: str) -> Entry:
         what = "is part of the engine" if name in EMBEDDED else "is not in the catalogue"
         raise Problem("bad_input", f"The model “{name}” {what}.", f"These can be downloaded: {', '.join(known)}.")
     return known[name]
+
+
+@functools.cache
+def _read(file: Path) -> dict[str, Entry]:
+    try:
+        return {name: _entry(name, table) for name, table in tomllib.loads(file.read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        sentence = f"{file} is not a catalogue of models: {error}."
+        raise Problem("bad_input", sentence, f"Write it as {FILE}, or unset SELFRECT_CATALOGUE.") from error
 
 
 def _entry(name: str, table: dict) -> Entry:

@@ -68,7 +68,7 @@ def refused(error: OSError) -> Problem | None:
     """The Problem of a folder that we may not write to, or None where it is something else."""
     if not isinstance(error, PermissionError) and error.errno not in (errno.EROFS, errno.ENOTDIR):
         return None
-    sentence = f"“{error.filename or 'The models folder'}” cannot be written: {error.strerror}."
+    sentence = f"“{error.filename or 'The models folder'}” cannot be opened or written: {error.strerror}."
     return Problem("no_permission", sentence, "Choose another models folder (SELFRECT_MODELS), or ask who looks after this one.")
 
 

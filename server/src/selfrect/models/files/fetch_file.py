@@ -27,7 +27,7 @@ class Patience:
     """stall: seconds without a byte. attempts: without a byte more, each after twice the pause. longest: seconds to wait."""
 
     stall: float = 30.0
-    attempts: int = 5
+    attempts: int = 6
     pause: float = 1.0
     longest: float = 120.0
 
@@ -115,7 +115,8 @@ def _wait_or_raise(error: Exception, url: str, file: File, failures: int, progre
     found = trouble(error, url, file.path, file.size)
     if found is None:
         raise error
-    if not found.again or failures >= patience.attempts or found.wait > patience.longest:
+    again = found.again or (found.problem.code == "offline" and progress.arrived)  # it was there a moment ago
+    if not again or failures >= patience.attempts or found.wait > patience.longest:
         raise found.problem from error
     until = time.monotonic() + max(found.wait, min(patience.pause * 2 ** max(failures - 1, 0), patience.longest))
     while time.monotonic() < until:

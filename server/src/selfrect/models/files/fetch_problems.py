@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import re
 import socket
 import ssl
 import urllib.error
@@ -80,8 +81,10 @@ def _http(error: urllib.error.HTTPError, host: str, file: str) -> Trouble:
 
 
 def _retry_after(error: urllib.error.HTTPError) -> float:
-    """Seconds, from a number or a date; 0 where nothing sensible is said."""
+    """Seconds, from a number, a date or the hub's own RateLimit; 0 where nothing sensible is said."""
     text = error.headers.get("Retry-After", "")
+    if limit := re.search(r";\s*t=(\d+)", error.headers.get("RateLimit", "")):
+        text = text or limit[1]
     try:
         return max(float(text), 0.0) if text.strip().isdigit() else max(parsedate_to_datetime(text).timestamp() - time(), 0.0)
     except (TypeError, ValueError):

@@ -18,14 +18,16 @@ class Bytes:
 
     def __init__(self, report: Report, stage: str, total: int, clock: Callable[[], float] = time.monotonic):
         self.stage, self.total, self.done, self.file = stage, total, 0, ""
+        self.arrived = False  # whether any byte came since this began
         self._report, self._clock = report, clock
         self._told_at = float("-inf")
-        self._arrived: deque[tuple[float, int]] = deque()  # (time, bytes) of late, for the speed
+        self._lately: deque[tuple[float, int]] = deque()  # (time, bytes) of late, for the speed
 
     def add(self, count: int) -> None:
         """So many bytes more, just arrived."""
         self.done += count
-        self._arrived.append((self._clock(), count))
+        self.arrived = True
+        self._lately.append((self._clock(), count))
         self.tick()
 
     def tick(self) -> None:
@@ -42,8 +44,8 @@ class Bytes:
     def _speed(self) -> float | None:
         """Bytes a second; None before there is ground for a number."""
         now = self._clock()
-        while self._arrived and now - self._arrived[0][0] > _SPEED_SECONDS:
-            self._arrived.popleft()
-        if len(self._arrived) < 2:
+        while self._lately and now - self._lately[0][0] > _SPEED_SECONDS:
+            self._lately.popleft()
+        if len(self._lately) < 2:
             return None
-        return sum(count for _, count in self._arrived) / max(now - self._arrived[0][0], 0.1)
+        return sum(count for _, count in self._lately) / max(now - self._lately[0][0], 0.1)
