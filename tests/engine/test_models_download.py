@@ -314,7 +314,7 @@ def test_a_file_that_lies_on_another_host(hub, folder, monkeypatch):
 
 def test_a_redirect_without_end(hub):
     hub.faults[NETWORK] = lambda: Redirect(hub.url)
-    refused("download_failed", "127.0.0.1")
+    refused("download_failed", "127.0.0.1 sends us around in circles")
 
 
 def test_the_mirrors_of_the_catalogue_are_asked_when_the_repository_is_gone(hub, folder):
@@ -532,6 +532,19 @@ def test_a_folder_that_cannot_be_made(hub, tmp_path, monkeypatch):
 def test_a_folder_that_is_only_read(hub, tmp_path):
     (tmp_path / "models").mkdir(mode=0o555)
     refused("no_permission", "cannot be opened or written")
+
+
+def test_what_is_being_downloaded_is_not_removed(hub, folder):
+    hub.faults[NETWORK] = [Slow(20_000, 0.2)]
+    download = threading.Thread(target=get)
+    download.start()
+    while not hub.asked_for(NETWORK):
+        time.sleep(0.01)
+    with pytest.raises(Problem, match="being downloaded") as caught:
+        manage.remove("small")
+    assert caught.value.code == "install_busy"
+    download.join(20)
+    assert contents(folder) == small.needed()
 
 
 def test_two_downloads_at_once_fetch_each_file_once(hub, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
 import sys
 
@@ -378,6 +379,12 @@ def test_what_is_no_model_is_not_imported(place, content, code, words):
     small.put(place / "disk", content)
     refused(code, words, bring_in, place / "disk" / next(iter(content)).split("/")[0])
     assert not (place / "models").exists()
+
+
+def test_a_folder_is_called_as_it_is_and_a_file_without_its_ending(place, disk):
+    shutil.copytree(disk / "mine", disk / "mine-1.4")
+    assert bring_in(disk / "mine-1.4")["name"] == "mine-1.4"
+    assert bring_in(disk / "check.safetensors")["name"] == "check"
 
 
 @pytest.mark.parametrize("name", ["mini", "a/b", "..", "-x", "ä", "x" * 65])

@@ -103,7 +103,10 @@ EXPLANATIONS = {
     ),
     "path_too_long": ("Windows allows 259 letters in a path.", "Choose a folder with a short path, such as C:\\selfrect."),
     "bad_machine": ("This machine cannot run the engine in this way.", "Choose another backend; CPU runs on every 64-bit machine."),
-    "install_busy": ("Another Blender installs the engine just now, or its files are in use.", "Wait for it, or close the other Blenders."),
+    "install_busy": (
+        "Another Blender installs the engine or downloads the model just now, or the files are in use.",
+        "Wait for it, or cancel it there; close the other Blenders.",
+    ),
     "install_failed": (
         "A step of the installation failed. The log has its whole output.",
         "Try again; what was fetched is not fetched again.",

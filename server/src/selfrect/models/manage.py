@@ -87,13 +87,16 @@ def verify(name: str, report: Report) -> dict[str, Any]:
 
 
 def remove(name: str) -> dict[str, Any]:
-    """Delete what was downloaded or imported under a name, and nothing else: {freed: bytes}. Raises Problem bad_input."""
+    """Delete what was downloaded or imported under a name, and nothing else: {freed: bytes}.
+
+    Raises Problem: bad_input, install_busy, no_permission.
+    """
     folder = models_folder() / name
     content = marker.read(folder) if name and Path(name).name == name else None
     if content is None:
         raise _not_ours(name)
     try:
-        with locked(folder, lambda: None):
+        with locked(folder, lambda: _busy(name)):
             paths = [folder / path for path, file in content.get("files", {}).items() if file.get("ours")]
             paths += [path for path in folder.rglob(f"*{PART}") if path.is_file()]
             freed = 0
@@ -121,7 +124,7 @@ def bring_in(path: str, name: str, link: bool, report: Report) -> dict[str, Any]
     source, folder = Path(path).expanduser().absolute(), models_folder()
     refuse_pickle(source)
     files = imports.files_of(source)
-    name = imports.check_name(name or source.stem, folder)
+    name = imports.check_name(name or (source.stem if source.is_file() else source.name), folder)
     if name in catalogue():
         files = imports.check_is_named(source, files, name)
     content: dict[str, Any] = {"name": name, "complete": True, "source": "imported", "imported": now(), "from": str(source), "files": {}}
@@ -184,6 +187,10 @@ def _state(path: Path, size: int, sha256: str, progress: Bytes) -> str:
     if not marker.same_size(path, size):
         return "wrong size"
     return "good" if file_hash(path, progress.add, anew=True) == sha256 else "wrong content"
+
+
+def _busy(name: str) -> None:
+    raise Problem("install_busy", f"“{name}” is being downloaded just now.", "Cancel the download first, or wait for it.")
 
 
 def _not_ours(name: str) -> Problem:

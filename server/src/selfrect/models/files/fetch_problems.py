@@ -70,6 +70,8 @@ def _http(error: urllib.error.HTTPError, host: str, file: str) -> Trouble:
         return _told("download_failed", f"{host} refused “{file}” ({code}): it {why}.", remedy, error, again=False)
     if code in (404, 410):
         return _told("download_failed", f"{host} has no “{file}” any more ({code}).", _MIRROR, error, again=False)
+    if code < 400:
+        return _told("download_failed", f"{host} sends us around in circles for “{file}” ({code}).", _MIRROR, error, again=False)
     if code == 407:
         remedy = "Put name and password into HTTPS_PROXY: http://name:password@proxy:port."
         return _told("download_failed", f"The proxy asks for a name and a password ({code}).", remedy, error, again=False)
