@@ -3,7 +3,8 @@
 
 Why not through huggingface_hub: it is switched off in our processes (HF_HUB_OFFLINE), so that no library goes online by
 itself; its unfinished files die with the attempt, it tells progress and hears a cancel every 10 MB, and it asks for
-headers that plain mirrors do not send; hf-xet brings a cache and threads of its own, and no cancel. As the catalogue knows each file's size and SHA-256, what is left is one GET.
+headers that plain mirrors do not send; hf-xet brings a cache and threads of its own, and no cancel. As the catalogue
+knows each file's size and SHA-256, what is left is one GET.
 
 All that can block, the search for the address included, happens in a thread of its own, which is left to itself when it
 is too slow; so a cancel is heard within a fifth of a second, whatever the network does.
