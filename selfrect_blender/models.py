@@ -63,7 +63,7 @@ def download(name: str, accepted_licence: bool) -> Job:
     model = entry(name)
     if not accepted_licence:
         sentence = f"“{name}” stands under the licence {model.get('licence', '')}, which was not accepted."
-        raise problems.Problem("consent_missing", sentence, "Read it, and press Accept and Download.")
+        raise problems.Problem("licence_not_accepted", sentence, "Read it, and press Accept and Download.")
     if not setup.online():
         sentence = "Blender may not use the network."
         raise problems.Problem("offline", sentence, "Allow it in Preferences › System › Network, or import the model from a folder.")

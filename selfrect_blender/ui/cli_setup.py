@@ -49,7 +49,8 @@ def run(options: argparse.Namespace, report: dict[str, Any]) -> None:
             _tell_plan(seen)
         if options.install:
             seen = _install(options, seen)
-    _say(f"{seen.sentence} {seen.remedy}".strip())
+    if seen.state is not State.PLANNED:  # the plan has been told
+        _say(f"{seen.sentence} {seen.remedy}".strip())
     report.update(state="done", engine=seen.state.value, folder=str(seen.folder), usable=seen.usable)
     report["backend"] = seen.installed.backend if seen.installed else None
 

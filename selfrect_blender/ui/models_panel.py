@@ -12,7 +12,16 @@ from .. import extension, models, setup
 from ..host.job import Job, JobState
 from . import places
 from .text import draw_text, duration, size
-from .translations import say
+from .translations import mark, say
+
+#: the engine's stages as an artist would call them; the bytes of a download speak for themselves
+_STAGES = {
+    "download": "",
+    "wait for the server": mark("Waiting for the server"),
+    "wait for another download": mark("Another program downloads it"),
+    "verify": mark("Verifying"),
+    "copy": mark("Copying"),
+}
 
 
 def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -107,9 +116,11 @@ def _draw_job(context: bpy.types.Context, layout: bpy.types.UILayout, name: str)
 def _progress(job: Job) -> str:
     if job.cancelling:
         return say("Cancelling…")
+    stage = bpy.app.translations.pgettext_iface(_STAGES.get(job.stage, job.stage))
     if job.state is JobState.WAITING or not job.steps:
-        return say("Waiting…")
-    facts = [say("{done} of {total}", done=size(job.step), total=size(job.steps))]
+        return stage or say("Waiting…")
+    facts = [stage] if stage else []
+    facts += [say("{done} of {total}", done=size(job.step), total=size(job.steps))]
     if job.speed:
         facts.append(say("{size}/s", size=size(job.speed)))
     if job.seconds_left is not None:
@@ -120,7 +131,7 @@ def _progress(job: Job) -> str:
 def _draw_place(layout: bpy.types.UILayout) -> None:
     """Where they are kept. The engine's word; it may be on another machine."""
     column = layout.column(align=True)
-    column.prop(extension.preferences(), "models_folder", text="")
+    column.prop(extension.preferences(), "models_folder", text="", placeholder="Another folder for models")
     place = models.place()
     if not place:
         return

@@ -106,7 +106,7 @@ def _draw_folder(layout: bpy.types.UILayout, root) -> None:
     """Where to; the preference itself, so that it can be changed here."""
     column = layout.column(align=True)
     column.label(text=say("Into: {folder}", folder=_short(root)), icon="FILE_FOLDER", translate=False)
-    column.prop(extension.preferences(), "engine_folder", text="")
+    column.prop(extension.preferences(), "engine_folder", text="", placeholder="Another folder")
 
 
 def _draw_offline(context: bpy.types.Context, layout: bpy.types.UILayout) -> None:

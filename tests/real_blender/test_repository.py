@@ -121,6 +121,8 @@ def test_installs_updates_and_is_removed(studio, built):
     assert (facts["modules"], facts["panel"], facts["engine"]) == (["bl_ext.studio.selfrect_blender"], True, "/kept/over/updates")
     assert "--reference" in studio.blender("--command", "selfrect", "rectify", "--help")
 
+    assert "to download" in studio.blender("--command", "selfrect", "setup"), "and it tells what its engine would take"
+
     studio.extension("remove", "selfrect_blender")
     assert studio.leftovers() == []
     facts = studio.look()
