@@ -62,7 +62,7 @@ def test_there_is_something_to_look_at():
 
 
 def test_no_blender_in_the_host_and_in_the_engine():
-    assert offences(files("selfrect_blender/host", "server"), BLENDER) == []
+    assert offences(files("selfrect_blender/host", "selfrect_blender/edit", "server"), BLENDER) == []
 
 
 def test_no_pytorch_on_blenders_side():
@@ -74,7 +74,7 @@ def test_blenders_side_never_imports_the_engine_by_its_own_name():
 
 
 def test_the_host_needs_only_the_standard_library_and_numpy():
-    used = {(path, name) for path in files("selfrect_blender/host", *SHARED) for _, name in imports(path)}
+    used = {(path, name) for path in files("selfrect_blender/host", "selfrect_blender/edit", *SHARED) for _, name in imports(path)}
     strange = {(path.name, name) for path, name in used if name not in sys.stdlib_module_names | {"numpy", "__future__"}}
     assert strange == set()
 
