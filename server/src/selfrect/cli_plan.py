@@ -7,9 +7,10 @@ import argparse
 import contextlib
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .engine import Request
+if TYPE_CHECKING:
+    from .engine import Request
 
 
 def tell(given: argparse.Namespace, engine: str, request: Request) -> None:
