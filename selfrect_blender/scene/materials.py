@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import bpy
 
 from ..host.engine_source import problems
-from . import node_graph
+from . import libraries, node_graph, reverts
 from .node_graph import Input, Place
 
 _BASE_COLOR = "Base Color"
+
+
+HOW = (
+    ("SWAP", "Swap", "The image texture that gives the base colour gets the result"),
+    ("SLOT", "New Paint Slot", "The result gets an image texture of its own; the old one stays as a paint slot"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,46 +36,86 @@ class Applied:
         return {"material": self.material, "node": self.node, "image": self.image, "previous": self.previous}
 
 
-def apply(material: bpy.types.Material, image: bpy.types.Image, reference: bpy.types.Image | None = None) -> Applied:
-    """Make `image` the base colour of `material`; mapping, UV map, interpolation and extension stay.
+def apply(
+    material: bpy.types.Material,
+    image: bpy.types.Image,
+    reference: bpy.types.Image | None = None,
+    how: str = "SWAP",
+    single_user: bool = False,
+) -> Applied:
+    """Make `image` the base colour of `material`; mapping, UV map, interpolation and extension stay. `revert` undoes it.
 
-    The Image Texture that feeds Base Color gets the image; of several, the one that holds the reference. Where there is
-    none, texture coordinate, mapping and image node are built. Raises Problem bad_input and changes nothing.
+    The Image Texture that feeds Base Color gets the image (of several, the one that holds the reference), or with "SLOT"
+    one is put beside it. Where there is none, texture coordinate, mapping and image node are built. A linked material or
+    group is changed as a local copy. single_user: so is a group that others use. Raises Problem bad_input and changes nothing.
     """
-    _check_editable(material)
-    principled = _principled(material)
-    if principled is None:
-        _use_nodes(material)
-        return _build(material, image, _new_principled(material))
-    base_color = Input(principled.node.inputs[_BASE_COLOR], principled.path)
-    place = _image_texture(base_color, reference)
+    libraries.check(material)
+    _locate(material, reference)  # raises before anything has changed
+    local = libraries.local(material)
+    place, end = _locate(local, reference)
+    reverts.begin(local, place.node.image if place else None)
+    _use_nodes(local)
     if place is None:
-        end = node_graph.open_end(base_color)
-        _check_tree(end.socket.id_data, material)
-        _use_nodes(material)
-        return _build(material, image, end)
-    _check_tree(place.tree, material)
-    _use_nodes(material)
-    previous = place.node.image.name if place.node.image else None
-    place.node.image = image
-    return Applied(material.name, place.node.name, image.name, previous, _swapped(place, material, image))
+        applied = _build(local, image, _own_end(local, end, single_user) if end else _new_principled(local))
+    else:
+        place = libraries.own_groups(place, local, single_user)
+        applied = _slot(local, image, place) if how == "SLOT" else _swap(local, image, place)
+    local.selfrect.applied = image
+    note = f" “{local.name}” is a local copy of the linked material." if local != material else ""
+    return replace(applied, sentence=applied.sentence + note)
+
+
+def apply_to_all(
+    materials: list[bpy.types.Material], image: bpy.types.Image, reference: bpy.types.Image | None = None, **options: Any
+) -> tuple[list[Applied], list[problems.Problem]]:
+    """As `apply`, to each material once: what was done, and why not with the others. Raises the first Problem where none worked."""
+    done, refused = [], []
+    for material in materials:
+        try:
+            done.append(apply(material, image, reference, **options))
+        except problems.Problem as problem:
+            refused.append(problem)
+    if refused and not done:
+        raise refused[0]
+    return done, refused
+
+
+def of_selected(context: bpy.types.Context) -> list[bpy.types.Material]:
+    """The active materials of all selected objects, each once; objects that have none share a new one.
+
+    Raises Problem bad_input where no selected object could have a material.
+    """
+    owners = [thing for thing in context.selected_objects if hasattr(thing.data, "materials")]
+    if not owners:
+        sentence = "No object that could have a material is selected."
+        raise problems.Problem("bad_input", sentence, "Select an object that has a material, or a mesh of this file.")
+    bare = [thing for thing in owners if thing.active_material is None and not libraries.is_foreign(thing.data)]
+    if bare:
+        new = _new_material(bare[0].name)
+        for thing in bare:
+            thing.active_material = new
+    return list(dict.fromkeys(thing.active_material for thing in owners if thing.active_material))
+
+
+def active(context: bpy.types.Context) -> bpy.types.Material | None:
+    """The Shader Editor's own material, else the active object's."""
+    space = context.space_data
+    if space and space.type == "NODE_EDITOR" and isinstance(space.id, bpy.types.Material):
+        return space.id
+    owner = context.view_layer.objects.active
+    return owner.active_material if owner else None
 
 
 def of_context(context: bpy.types.Context) -> bpy.types.Material | None:
-    """The material that the artist means: the Shader Editor's own, else the active object's; None: one can be made for it.
+    """The material that the artist means; None: one can be made for the active object.
 
-    Raises Problem bad_input where there is no object that could carry one, or the material cannot be edited.
+    Raises Problem bad_input where there is no object that could carry one, or the material cannot be changed.
     """
-    space = context.space_data
-    if space and space.type == "NODE_EDITOR" and isinstance(space.id, bpy.types.Material):
-        material = space.id
+    material = active(context)
+    if material is None:
+        _check_owner(context.view_layer.objects.active)
     else:
-        owner = context.view_layer.objects.active
-        material = owner.active_material if owner else None
-        if material is None:
-            _check_owner(owner)
-    if material:
-        _check_editable(material)
+        libraries.check(material)
     return material
 
 
@@ -77,8 +124,7 @@ def find_or_make(context: bpy.types.Context) -> bpy.types.Material:
     material = of_context(context)
     if material is None:
         owner = context.view_layer.objects.active
-        material = bpy.data.materials.new(owner.name)
-        _use_nodes(material)
+        material = _new_material(owner.name)
         owner.active_material = material
     return material
 
@@ -89,20 +135,6 @@ def by_name(name: str) -> bpy.types.Material:
     if material is None:
         raise problems.Problem("bad_input", f"There is no material “{name}”.", "Choose a material that is in this file.")
     return material
-
-
-def _check_editable(material: bpy.types.Material) -> None:
-    if material.library or material.override_library:
-        where = f" “{material.library.filepath}”" if material.library else ""
-        raise problems.Problem(
-            "bad_input",
-            f"The material “{material.name}” is linked from another file{where} and cannot be changed here.",
-            "Make it local (Object > Relations > Make Local), or apply the picture in that file.",
-        )
-    if material.is_grease_pencil:
-        raise problems.Problem(
-            "bad_input", f"“{material.name}” is a Grease Pencil material, which has no shader nodes.", "Choose a mesh's material."
-        )
 
 
 def _check_owner(owner: bpy.types.Object | None) -> None:
@@ -117,13 +149,33 @@ def _check_owner(owner: bpy.types.Object | None) -> None:
         raise problems.Problem("bad_input", reason, "Select an object that has a material, or a mesh of this file.")
 
 
-def _check_tree(tree: bpy.types.NodeTree, material: bpy.types.Material) -> None:
-    if tree.library:
-        raise problems.Problem(
-            "bad_input",
-            f"The base colour of “{material.name}” comes from the node group “{tree.name}”, linked from “{tree.library.filepath}”.",
-            "Make the group local, or apply the picture in that file.",
-        )
+def principled_of(material: bpy.types.Material) -> Place | None:
+    """The Principled BSDF behind the Material Output; None where there is none."""
+    try:
+        return _principled(material)
+    except problems.Problem:
+        return None
+
+
+def textures(base_color: Input) -> list[Place]:
+    """The image textures that feed a colour, nearest first."""
+    return list(node_graph.upstream(base_color, "RGBA", "TEX_IMAGE"))
+
+
+def _locate(material: bpy.types.Material, reference: bpy.types.Image | None) -> tuple[Place | None, Input | None]:
+    """The texture to change; else the input to build one for; else (None, None): not even a shader is there."""
+    principled = _principled(material)
+    if principled is None:
+        return None, None
+    base_color = Input(principled.node.inputs[_BASE_COLOR], principled.path)
+    place = _image_texture(base_color, reference)
+    return (place, None) if place else (None, node_graph.open_end(base_color))
+
+
+def _own_end(material: bpy.types.Material, end: Input, single_user: bool) -> Input:
+    place = libraries.own_groups(Place(end.socket.node, end.path), material, single_user)
+    socket = next(socket for socket in place.node.inputs if socket.identifier == end.socket.identifier)
+    return Input(socket, place.path)
 
 
 def _principled(material: bpy.types.Material) -> Place | None:
@@ -146,50 +198,95 @@ def _principled(material: bpy.types.Material) -> Place | None:
 
 
 def _image_texture(base_color: Input, reference: bpy.types.Image | None) -> Place | None:
-    places = list(node_graph.upstream(base_color, "RGBA", "TEX_IMAGE"))
+    places = textures(base_color)
     with_reference = [place for place in places if reference and place.node.image == reference]
     return next(iter(with_reference + places), None)
+
+
+def _new_material(name: str) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    material.selfrect.made = True
+    if bpy.app.version < (5, 0):
+        material.use_nodes = True
+    return material
 
 
 def _use_nodes(material: bpy.types.Material) -> None:
     """Before 5.0 a material may do without its nodes; where it has none, this makes Principled BSDF and output."""
     if bpy.app.version < (5, 0) and not material.use_nodes:
+        reverts.keep_use_nodes(material)
         material.use_nodes = True
 
 
 def _new_principled(material: bpy.types.Material) -> Input:
     """Give a material whose output takes no shader a Principled BSDF; returns its Base Color."""
     tree = material.node_tree
-    output = node_graph.output_node(tree) or tree.nodes.new("ShaderNodeOutputMaterial")
+    output = node_graph.output_node(tree) or _new_node(material, tree, "ShaderNodeOutputMaterial")
     principled = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
     if principled is None:
-        principled = tree.nodes.new("ShaderNodeBsdfPrincipled")
+        principled = _new_node(material, tree, "ShaderNodeBsdfPrincipled")
         principled.location = (output.location.x - 300, output.location.y)
-    tree.links.new(principled.outputs["BSDF"], output.inputs["Surface"])
+    if not output.inputs["Surface"].is_linked:
+        reverts.keep_link(material, output.inputs["Surface"])
+        tree.links.new(principled.outputs["BSDF"], output.inputs["Surface"])
     return Input(principled.inputs[_BASE_COLOR])
+
+
+def _new_node(material: bpy.types.Material, tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node:
+    node = tree.nodes.new(kind)
+    reverts.keep_node(material, node)
+    return node
 
 
 def _build(material: bpy.types.Material, image: bpy.types.Image, end: Input) -> Applied:
     """Texture Coordinate (UV) → Mapping → Image Texture → `end`."""
     tree, socket = end.socket.id_data, end.socket
-    texture, mapping, coordinate = map(tree.nodes.new, ("ShaderNodeTexImage", "ShaderNodeMapping", "ShaderNodeTexCoord"))
+    reverts.keep_link(material, socket)
+    kinds = ("ShaderNodeTexImage", "ShaderNodeMapping", "ShaderNodeTexCoord")
+    texture, mapping, coordinate = (_new_node(material, tree, kind) for kind in kinds)
     for node, left in ((texture, 300), (mapping, 500), (coordinate, 700)):
         node.location = (socket.node.location.x - left, socket.node.location.y)
     texture.image = image
     tree.links.new(coordinate.outputs["UV"], mapping.inputs["Vector"])
     tree.links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
     tree.links.new(texture.outputs["Color"], socket)
+    tree.nodes.active = texture  # the paint slot that is painted on
     sentence = f"“{image.name}” is the base colour of “{material.name}” through new nodes."
     return Applied(material.name, texture.name, image.name, None, sentence + _shared(tree, material))
 
 
-def _swapped(place: Place, material: bpy.types.Material, image: bpy.types.Image) -> str:
+def _swap(material: bpy.types.Material, image: bpy.types.Image, place: Place) -> Applied:
+    previous = place.node.image.name if place.node.image else None
+    reverts.keep_image(material, place.node)
+    place.node.image = image
     sentence = f"“{image.name}” is the base colour of “{material.name}” in the node “{place.node.label or place.node.name}”."
-    return sentence + _shared(place.tree, material)
+    return Applied(material.name, place.node.name, image.name, previous, sentence + _shared(place.tree, material))
+
+
+def _slot(material: bpy.types.Material, image: bpy.types.Image, place: Place) -> Applied:
+    """A texture beside the old one, looking at the same coordinates, takes over all that its colour goes to."""
+    tree, old = place.tree, place.node
+    links = [link.to_socket for link in old.outputs["Color"].links]
+    for socket in links:
+        reverts.keep_link(material, socket)
+    new = _new_node(material, tree, "ShaderNodeTexImage")
+    new.location = (old.location.x, old.location.y - 300)
+    for name in ("interpolation", "extension", "projection", "projection_blend"):
+        setattr(new, name, getattr(old, name))
+    new.image = image
+    if old.inputs["Vector"].is_linked:
+        tree.links.new(old.inputs["Vector"].links[0].from_socket, new.inputs["Vector"])
+    for socket in links:
+        tree.links.new(new.outputs["Color"], socket)
+    tree.nodes.active = new
+    sentence = f"“{image.name}” is a new paint slot of “{material.name}” and its base colour; the old one stays."
+    return Applied(material.name, new.name, image.name, None, sentence + _shared(tree, material))
 
 
 def _shared(tree: bpy.types.NodeTree, material: bpy.types.Material) -> str:
     """A word of warning where the node lies in a group that others use too."""
-    if tree == material.node_tree or tree.users <= 1:
+    others = set() if tree == material.node_tree else libraries.users_of(tree) - {material}
+    if not others:
         return ""
-    return f" The node group “{tree.name}” is used in {tree.users} places: all of them change."
+    names = ", ".join(sorted(f"“{user.name}”" for user in others))
+    return f" It is in the node group “{tree.name}”, which changes for {names} too."

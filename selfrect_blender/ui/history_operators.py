@@ -9,6 +9,7 @@ from bpy.props import IntProperty, StringProperty
 
 from ..host.engine_source import problems
 from ..scene import history, images
+from . import engine_settings
 from .operators import tells_problems
 from .translations import say
 
@@ -45,6 +46,7 @@ class SELFRECT_OT_recall_result(_OfEntry, bpy.types.Operator):
         """Set the panel."""
         target, index = self._find(context)
         left = history.recall(history.entries(target)[index], context.scene)
+        engine_settings.settle(context.scene)
         context.scene.selfrect.target = target
         if left:
             self.report({"WARNING"}, say("This version has no setting called {names}.", names=", ".join(left)))
