@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from selfrect.models import catalogue, manage, offline, store
 from selfrect.models.files import fetch_file, marker
-from selfrect.problems import Problem
+from selfrect.problems import Problem, from_exception
 from small_catalogue import FILES, HALF, MIRROR, NETWORK, REPOSITORY
 
 SIZE = len(FILES[NETWORK])
@@ -509,11 +509,13 @@ def test_a_disk_that_fills_up_keeps_what_came(hub, folder):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as caught:
             get()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+    problem = from_exception(caught.value)
+    assert (problem.code, str(folder) in problem.sentence) == ("disk_full", True)
     assert (folder / f"{NETWORK}.part").stat().st_size == 20_000
     assert not installed()
     get()

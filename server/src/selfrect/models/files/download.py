@@ -49,6 +49,7 @@ def download(entry: Entry, precision: str, folder: Path, endpoint: str, report: 
     except OSError as error:
         if problem := refused(error):
             raise problem from error
+        error.filename = error.filename or str(folder)  # a full disk should be told which
         raise
 
 
