@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -87,7 +88,7 @@ def _clipped(picture: np.ndarray | None) -> np.ndarray | None:
     """A picture clipped to [0, 1]; one that will be refused anyway (not float32, too large, NaN) as it is."""
     if not isinstance(picture, np.ndarray) or picture.dtype != np.float32:
         return picture
-    if picture.size > 4 * max(inputs.LONGEST_SIDE.values()) ** 2 or not np.isfinite(picture).all():
+    if math.prod(picture.shape[:2]) > max(inputs.LONGEST_SIDE.values()) ** 2 or not np.isfinite(picture).all():
         return picture
     return np.clip(picture, 0.0, 1.0)
 

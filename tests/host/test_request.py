@@ -24,8 +24,8 @@ BAD = [
     (np.zeros((1, 1, 4), np.float32), "1 × 1 pixels; at least 32 × 32"),
     (np.zeros((1, 4096, 4), np.float32), "4096 × 1 pixels; at least"),
     (np.zeros((4096, 1, 3), np.float32), "1 × 4096 pixels; at least"),
-    (np.broadcast_to(np.float32(0.5), (16384, 16384, 4)), "16384 × 16384 pixels; at most 4,194,304"),
-    (np.broadcast_to(np.float32(0.5), (2049, 2048, 3)), "2048 × 2049 pixels; at most"),
+    (np.broadcast_to(np.float32(0.5), (16384, 16384, 4)), "16384 × 16384 pixels; at most"),
+    (np.broadcast_to(np.float32(0.5), (8193, 8192, 3)), "8192 × 8193 pixels; at most"),
     (with_value(np.nan), "1 values that are not numbers"),
     (with_value(np.inf), "1 values that are not numbers"),
     (GOOD.astype(np.float64), "float64"),
@@ -43,6 +43,12 @@ def test_a_bad_picture_is_refused_with_numbers(picture, words, what):
     problem = refusal(request)
     assert words.format(what=what) in problem.sentence
     assert what in problem.sentence
+
+
+def test_a_reference_may_have_fewer_pixels_than_a_target():
+    """The target is worked on in windows; every place of a reference is looked at at once."""
+    large = np.broadcast_to(np.float32(0.5), (4097, 4096, 3))
+    assert "at most 16,777,216 in all (4096 × 4096)" in refusal(RectifyRequest([large], GOOD)).sentence
 
 
 @pytest.mark.parametrize(
