@@ -119,9 +119,8 @@ class Exploration:
         """The sheet; made anew where an undo or the artist took it away."""
         image = self.image()
         if image is None:
-            image = bpy.data.images.new(f"{images.stem(self.order.reference_name)} variations", *self.sheet.size, float_buffer=True)
-            if self.order.is_data:
-                image.colorspace_settings.name = "Non-Color"
+            name, is_data = f"{images.stem(self.order.reference_name)} variations", self.order.is_data
+            image = bpy.data.images.new(name, *self.sheet.size, float_buffer=True, is_data=is_data)
             image[_MARK] = self._owner
             self._fill(image)
         return image

@@ -67,6 +67,22 @@ def settings_of(settings: Mapping[str, Any], quality: str = CUSTOM, **sliders: f
     return changed
 
 
+def position_of(settings: Mapping[str, Any], slider: str, present: float) -> float | None:
+    """Where the slider stands for these settings: its present position if that gives them, else one in hundredths; None: nowhere."""
+    return next((value for value in (present, *(step / 100 for step in range(101))) if is_at(settings, slider, value)), None)
+
+
+def ordered(
+    settings: Mapping[str, Any], present: Mapping[str, float], given: Mapping[str, float], quality: str | None = None
+) -> dict[str, Any]:
+    """The settings with what a caller gave. present: where both sliders stand. given: those that were moved.
+
+    A quality brings another T along: then both sliders are worked out anew, else only those that were given.
+    """
+    sliders = {**present, **given} if quality else given
+    return settings_of(settings, quality or CUSTOM, **sliders)
+
+
 def _at(curve: tuple[float, float, float], value: float) -> float:
     low, middle, high = curve
     value = min(max(value, 0.0), 1.0)

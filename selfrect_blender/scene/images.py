@@ -100,7 +100,7 @@ def check(image: bpy.types.Image | None, what: str, load: bool = True) -> None:
         missing = f": “{where}” could not be read" if where else ""
         remedy = "Find the file (File > External Data > Find Missing Files) or choose another image."
         raise problems.Problem("bad_input", f"The {what} “{image.name}” has no pixels{missing}.", remedy)
-    if width * height > inputs.LONGEST_SIDE.get(what, 8192) ** 2:  # said before gigabytes are copied; an array without memory stands for them
+    if width * height > inputs.LONGEST_SIDE.get(what, 8192) ** 2:  # said before gigabytes are copied; an empty array stands for them
         inputs.check_image(np.broadcast_to(np.float32(0), (height, width, 3)), what)
     _check_color_space(image, what)
 
@@ -142,9 +142,8 @@ def new_float_image(name: str, flat: np.ndarray, width: int, height: int, is_dat
     Its colour space is scene-linear Rec.709 or Non-Color: a float image that calls itself sRGB would be converted
     a second time when it is loaded again.
     """
-    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=True)
-    if is_data:
-        image.colorspace_settings.name = "Non-Color"
+    # is_data, not the colour space set afterwards: after that each undo would read the image from its packed file again
+    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=True, is_data=is_data)
     fill(image, flat)
     return image
 

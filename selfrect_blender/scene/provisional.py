@@ -30,9 +30,7 @@ def write(image: bpy.types.Image, flat: np.ndarray) -> None:
 
 def new(owner: str, name: str, target_name: str, size: tuple[int, int], is_data: bool) -> bpy.types.Image:
     """An empty float image of size (width, height)."""
-    image = bpy.data.images.new(name, *size, alpha=False, float_buffer=True)
-    if is_data:
-        image.colorspace_settings.name = "Non-Color"
+    image = bpy.data.images.new(name, *size, alpha=False, float_buffer=True, is_data=is_data)
     image[_OWNER], image[_INSTEAD_OF] = owner, target_name
     return image
 

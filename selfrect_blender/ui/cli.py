@@ -17,6 +17,7 @@ import bpy
 
 from .. import rectify as job
 from .. import setup
+from ..host import artist_settings
 from ..host.engine_source import problems
 from ..host.job import Job
 from ..host.job_queue import JobQueue
@@ -50,7 +51,9 @@ def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
         picture_files.check(options.output)
     reference, target = _find(options.reference, "reference"), _find(options.target, "target")
     material = _material(options)
-    settings = engine_settings.values(scene)
+    given = {name: value for name in engine_settings.SLIDERS if (value := getattr(options, name)) is not None}
+    present = engine_settings.positions(scene.selfrect)
+    settings = artist_settings.ordered(engine_settings.values(scene), present, given, options.quality and options.quality.upper())
     settings.update({name: value for name in settings if (value := getattr(options, name)) is not None})
     choices = {name: _first(getattr(options, name), getattr(scene.selfrect, name)) for name in ("model", "device", "dtype", "seed")}
     order = job.order(scene, reference, target, settings=settings, **choices)
@@ -94,9 +97,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", help="default: the scene's, at first “auto”")
     add("--dtype", help="default: the scene's, at first “auto”")
     add("--seed", type=int, help="default: the scene's, at first 0")
+    add("--structure", type=_part, metavar="0..1", help="how strictly the target's layout is kept; default: the scene's, at first 0.5")
+    add("--detail", type=_part, metavar="0..1", help="how much of the reference comes in; default: the scene's, at first 0.5")
+    add("--quality", choices=[key.lower() for key in artist_settings.QUALITIES], help="default: the scene's, at first standard")
     for setting in engine_settings.current():
         _add_setting(rectify, setting)
     return parser
+
+
+def _part(word: str) -> float:
+    value = float(word)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{word} is not within 0 and 1")
+    return value
 
 
 def _add_setting(parser: argparse.ArgumentParser, setting: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from ..host.engine_source import problems
 from ..host.request import RectifyRequest
 
 _ENGINE = RectifyRequest.engine  # one engine so far
+SLIDERS = ("structure", "detail")
 _group: type | None = None
 _declared: list[dict[str, Any]] = []
 
@@ -45,6 +46,20 @@ def write(scene: bpy.types.Scene, settings: dict[str, Any]) -> None:
     for name in sorted(settings, key=lambda name: name != "steps"):
         if getattr(scene.selfrect_settings, name) != settings[name]:
             setattr(scene.selfrect_settings, name, settings[name])
+
+
+def positions(choices: bpy.types.PropertyGroup) -> dict[str, float]:
+    """Where the sliders stand."""
+    return {slider: getattr(choices, slider) for slider in SLIDERS}
+
+
+def settle(scene: bpy.types.Scene) -> None:
+    """Move the sliders to where the settings, which were recalled from somewhere, would have come from; else they show as custom."""
+    settings = values(scene)
+    for slider, present in positions(scene.selfrect).items() if artist_settings.has_sliders(settings) else ():
+        place = artist_settings.position_of(settings, slider, present)
+        if place is not None and place != present:
+            setattr(scene.selfrect, slider, place)  # writes the same steps once more
 
 
 def properties(declared: list[dict[str, Any]]) -> dict[str, Any]:
@@ -83,7 +98,7 @@ def _follow(group: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None
     if not artist_settings.has_sliders(settings):
         return
     before = settings | {"steps": choices.steps_before}
-    for slider in ("structure", "detail"):
+    for slider in SLIDERS:
         if artist_settings.is_at(before, slider, getattr(choices, slider)):
             write(scene, artist_settings.steps_of(slider, getattr(choices, slider), settings["steps"]))
     choices.steps_before = settings["steps"]

@@ -16,7 +16,7 @@ from .. import main_thread
 from .. import rectify as job
 from ..host import artist_settings
 from ..host.engine_source import problems
-from ..scene import images, materials
+from ..scene import images
 from . import engine_settings, properties, reasons
 from .translations import say
 
@@ -73,11 +73,9 @@ class Ordering:
         )
 
     def _with_sliders(self, choices: bpy.types.PropertyGroup, settings: dict) -> dict:
-        """A quality that was given brings other steps along; then both sliders are worked out anew, else only a given one."""
-        given = self.properties.is_property_set
-        moved = [name for name in ("structure", "detail") if given(name) or given("quality")]
-        sliders = {name: getattr(self if given(name) else choices, name) for name in moved}
-        return artist_settings.settings_of(settings, self.quality if given("quality") else artist_settings.CUSTOM, **sliders)
+        given = {name: getattr(self, name) for name in engine_settings.SLIDERS if self.properties.is_property_set(name)}
+        quality = self.quality if self.properties.is_property_set("quality") else None
+        return artist_settings.ordered(settings, engine_settings.positions(choices), given, quality)
 
 
 class SELFRECT_OT_rectify(Ordering, bpy.types.Operator):
@@ -121,29 +119,6 @@ class SELFRECT_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class SELFRECT_OT_apply_to_material(bpy.types.Operator):
-    """Make the result the base colour of the material; its mapping and UV map stay"""
-
-    bl_idname = "selfrect.apply_to_material"
-    bl_label = "Apply to Material"
-    bl_options = {"REGISTER", "UNDO"}
-
-    image: StringProperty(name="Image", description="An image's name; empty: the panel's result", options={"SKIP_SAVE"})
-    material: StringProperty(name="Material", description="Empty: the one in the editor or of the active object", options={"SKIP_SAVE"})
-
-    @tells_problems
-    def execute(self, context):
-        """Find image and material, apply."""
-        choices = context.scene.selfrect
-        image = image_of(self.image, choices.result, "result")
-        if image is None:
-            raise problems.Problem("bad_input", "There is no result yet.", "Press Rectify first, or name an image.")
-        material = materials.by_name(self.material) if self.material else materials.find_or_make(context)
-        applied = materials.apply(material, image, choices.reference)
-        self.report({"INFO"}, applied.sentence)
-        return {"FINISHED"}
-
-
 class SELFRECT_OT_show_image(bpy.types.Operator):
     """Show this image in the image editor"""
 
@@ -184,7 +159,6 @@ register, unregister = bpy.utils.register_classes_factory(
     (
         SELFRECT_OT_rectify,
         SELFRECT_OT_cancel,
-        SELFRECT_OT_apply_to_material,
         SELFRECT_OT_show_image,
         SELFRECT_OT_copy_details,
     )

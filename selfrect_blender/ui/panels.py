@@ -7,6 +7,7 @@ import bpy
 
 from . import places, progress, reasons, setup_panel
 from .text import draw_text
+from .translations import say
 
 
 class _RectifyPanel:
@@ -19,6 +20,9 @@ class _RectifyPanel:
         layout, choices = self.layout, context.scene.selfrect
         setup_panel.draw_state(layout, context)
         _draw_image(layout, choices, "reference", "Reference")
+        found = None if choices.reference else reasons.reference(context)
+        if found:
+            layout.label(text=say("From the material: {name}", name=found.name), icon="MATERIAL", translate=False)
         _draw_image(layout, choices, "target", "Target")
         row = layout.row()
         row.enabled = not reasons.new_target(context)  # the line beneath Rectify tells the same

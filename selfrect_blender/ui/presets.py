@@ -27,7 +27,7 @@ class SELFRECT_PT_presets(PresetPanel, bpy.types.Panel):
         """Before a preset is read: what it does not name is at its default, whatever was set before."""
         scene = context.scene
         engine_settings.write(scene, {setting["name"]: setting["default"] for setting in engine_settings.current()})
-        for name in ("structure", "detail"):
+        for name in engine_settings.SLIDERS:
             scene.selfrect.property_unset(name)
 
 

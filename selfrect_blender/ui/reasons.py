@@ -3,17 +3,26 @@
 
 from __future__ import annotations
 
+import time
+
 import bpy
 
 from .. import setup
 from ..host.engine_process import engine_command
 from ..host.engine_source import problems
 from ..scene import images, materials
+from ..scene import reference as found_reference
+
+_checked = ("", 0.0, "")  # the engine's location, until when it is taken as checked, what was found
 
 
 def engine() -> str:
-    """Why no engine can be started."""
-    return setup.reason() or _problem_of(engine_command, setup.engine_location())
+    """Why no engine can be started. The disk is asked once a second at most: drawing asks much more often."""
+    global _checked
+    location, now = setup.engine_location(), time.monotonic()
+    if _checked[0] != location or now > _checked[1]:
+        _checked = location, now + 1.0, _problem_of(engine_command, location)
+    return setup.reason() or _checked[2]
 
 
 def new_target(context: bpy.types.Context) -> str:
@@ -22,8 +31,8 @@ def new_target(context: bpy.types.Context) -> str:
 
 
 def reference(context: bpy.types.Context) -> bpy.types.Image | None:
-    """The chosen reference, else the material's own texture."""
-    return context.scene.selfrect.reference
+    """The chosen reference, else the one that the node, the paint slot or the material at hand tells."""
+    return context.scene.selfrect.reference or found_reference.find(context).image
 
 
 def rectify(context: bpy.types.Context) -> str:

@@ -66,7 +66,8 @@ def extension(installed, monkeypatch):
     bpy.context.preferences.addons[MODULE].preferences.engine_location = ""
     names = ["main_thread", "rectify", "extension", "scene.images", "scene.targets", "scene.materials", "scene.node_graph"]
     names += ["scene.picture_files", "ui.cli", "ui.panels", "ui.reasons", "ui.engine_settings", "host.job_queue"]
-    names += ["preview", "explore", "plan", "scene.provisional", "scene.history", "host.variations", "ui.explore_operators", "ui.translations", "host.po"]
+    names += ["preview", "explore", "plan", "scene.provisional", "scene.history", "host.variations", "host.po"]
+    names += ["ui.explore_operators", "ui.translations"]
     parts = {name.split(".")[-1]: importlib.import_module(f"{MODULE}.selfrect_blender.{name}") for name in names}
     yield SimpleNamespace(**parts, problems=parts["images"].problems)
     parts["main_thread"].queue().close()

@@ -39,6 +39,20 @@ def test_does_the_whole_job(extension, run, pictures, tmp_path):
         np.testing.assert_allclose(extension.images.read(written, "target").display()[..., :3], expected[..., :3], atol=2e-5)
 
 
+def test_speaks_of_quality_and_sliders_as_the_panel_does(extension, run, pictures):
+    pair = ["--reference", "bark.png", "--target", "rough"]
+    for words, (steps, p1, s1) in (
+        (["--quality", "draft"], (20, 8, 8)),
+        (["--structure", "1", "--s1", "3"], (50, 40, 3)),
+        (["--quality", "best", "--detail", "0"], (100, 40, 80)),
+    ):
+        assert run("good", *pair, *words)[0] == 0
+        (entry, *_) = extension.history.entries(pictures.target)
+        settings = extension.history.settings_of(entry)["settings"]
+        assert (settings["steps"], settings["p1"], settings["s1"]) == (steps, p1, s1)
+    assert extension.cli.main(["rectify", *pair, "--structure", "2"]) == 2
+
+
 def test_takes_pictures_by_path(run, new_image, tmp_path):
     image, _ = new_image(40, 36)
     for name in ("a.png", "b.png"):

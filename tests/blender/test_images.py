@@ -117,7 +117,7 @@ def bad_images(tmp_path):
         "viewer": viewer,
         "1 × 1 pixels": lambda: new("x", 1, 1),
         "4096 × 1 pixels": lambda: new("x", 4096, 1),
-        "16384 × 512": lambda: new("x", 16384, 512),
+        "16640 × 1024": lambda: new("x", 16640, 1024),
         "colour space “filmic log”": odd_space,
     }
 

@@ -66,3 +66,20 @@ def test_an_engine_with_other_settings_is_left_alone():
     assert not artist.has_sliders(other)
     assert artist.settings_of(other, "DRAFT", structure=1.0) == other
     assert artist.quality_of({"steps": 50}) == "STANDARD"
+
+
+def test_a_quality_works_both_sliders_out_anew_a_slider_only_itself():
+    present = {"structure": 0.5, "detail": 0.5}
+    assert artist.ordered(PUBLISHED | {"s1": 1}, present, {}) == PUBLISHED | {"s1": 1}
+    assert artist.ordered(PUBLISHED | {"s1": 1}, present, {"structure": 1.0}) == PUBLISHED | {"s1": 1, "p1": 40, "p2": 20}
+    draft = artist.ordered(PUBLISHED | {"s1": 1}, present, {"detail": 1.0}, "DRAFT")
+    assert (draft["steps"], draft["p1"], draft["s1"], draft["rounds"]) == (20, 8, 0, 1)
+
+
+@given(positions, positions, st.integers(2, 250))
+def test_a_slider_finds_back_to_where_settings_came_from(structure, present, steps):
+    settings = both(round(structure, 2), 0.5, steps) | {"steps": steps}
+    place = artist.position_of(settings, "structure", present)
+    assert place is not None
+    assert artist.steps_of("structure", place, steps) == artist.steps_of("structure", round(structure, 2), steps)
+    assert artist.position_of(settings | {"p1": 251}, "structure", present) is None
