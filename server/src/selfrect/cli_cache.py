@@ -7,9 +7,6 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from . import kept
-from .kept import budgets
-
 if TYPE_CHECKING:
     from .interrupt import Interrupt
 
@@ -21,6 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     """Tell, after clearing if that is asked for."""
+    from . import kept
+
     store = kept.store()
     cleared = store.clear() if given.clear else None
     disk = store.usage()["disk"]
@@ -34,6 +33,8 @@ def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
 
 def add_budgets(parser: argparse.ArgumentParser) -> None:
     """The flags of a process that keeps things for long."""
+    from .kept import budgets
+
     parser.add_argument("--keep-memory", metavar="SIZE", help="memory for what later runs can use again: 2G, 500M, 0 for "
                         f"nothing (default: {budgets.MEMORY_VARIABLE}, or a quarter)")  # fmt: skip
     parser.add_argument("--keep-disk", metavar="SIZE", help=f"the same on disk (default: {budgets.DISK_VARIABLE}, or 4G)")
@@ -41,6 +42,9 @@ def add_budgets(parser: argparse.ArgumentParser) -> None:
 
 def use_budgets(given: argparse.Namespace) -> None:
     """Raises Problem bad_input for what is no size."""
+    from . import kept
+    from .kept import budgets
+
     memory, disk = (budgets.parse(text) if text else None for text in (given.keep_memory, given.keep_disk))
     kept.use(memory=memory, disk=disk)
 

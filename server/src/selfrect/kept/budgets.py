@@ -8,12 +8,12 @@ from pathlib import Path
 
 from .. import system_memory
 from ..memory import parse_size
-from ..models.store import cache_folder
+from ..models.cache import cache_folder
 from ..problems import Problem
 
 MEMORY_VARIABLE, DISK_VARIABLE, KV_VARIABLE = "SELFRECT_KEEP_MEMORY", "SELFRECT_KEEP_DISK", "SELFRECT_KEEP_KV_ON_DISK"
 DISK_DEFAULT = 4 * 2**30
-MEMORY_SHARE = 1 / 4  # of what this process has and could still get, and of the accelerator's memory for what lies there
+MEMORY_SHARE = 1 / 4  # of the machine's memory, and of the accelerator's for what lies there
 
 
 def folder() -> Path:
@@ -27,7 +27,7 @@ def disk() -> int:
 
 
 def memory(place: str) -> int:
-    """Bytes in memory of a place ("cpu", "cuda", "mps"): SELFRECT_KEEP_MEMORY, or a quarter of what there is for this process."""
+    """Bytes in memory of a place ("cpu", "cuda", "mps"): SELFRECT_KEEP_MEMORY, or a quarter of what the place has."""
     if MEMORY_VARIABLE in os.environ:
         return _given(MEMORY_VARIABLE)
     return int(_memory_of(place) * MEMORY_SHARE)
@@ -55,4 +55,4 @@ def _memory_of(place: str) -> int:
         import torch
 
         return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return (system_memory.resident() or 0) + (system_memory.available() or 8 * 2**30)
+    return system_memory.total() or 8 * 2**30

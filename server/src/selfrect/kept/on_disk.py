@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..models.store import keep
+from ..models.cache import keep
 
 ENDING = ".safetensors"
 UNFINISHED_SECONDS = 3600  # an unfinished file of that age was left by a process that died

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..device import choose_device, choose_dtype
-from .store import file_hash, find
+from .cache import file_hash
+from .store import find
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,15 @@ class _SpillFile:
         """The place of the latent; None where the disk is full: then it has to stay in memory."""
         place = self._end
         with contextlib.suppress(OSError):
-            self._file.seek(place)
-            z.detach().cpu().contiguous().numpy().tofile(self._file)
-            self._end = self._file.tell()
-            self._size = z.nbytes
+            self._write(place, z.detach().cpu().contiguous().numpy())
+            self._end, self._size = place + z.nbytes, z.nbytes
             return place
         return None
 
     def read(self, place: int) -> torch.Tensor:
         self._file.seek(place)
         return torch.from_numpy(np.fromfile(self._file, np.float32, self._size // 4))
+
+    def _write(self, place: int, array: np.ndarray) -> None:
+        self._file.seek(place)
+        array.tofile(self._file)

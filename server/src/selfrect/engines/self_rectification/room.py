@@ -28,7 +28,7 @@ class Room:
 
         What is kept of earlier runs counts as room: it is either of use to this run or gives way (`make`).
         """
-        self._sizes = self._seen(target, references)
+        self._sizes = self._asked(target, references)
         if not self._stepped_down:
             kept = store().memory.size(self.model.device.type)[1]
             self.rung = self.ladder.choose(budget(self.model.device) + kept, *self._sizes)
@@ -53,12 +53,10 @@ class Room:
         """Bytes that the run takes at the most on the model's device, those that are held already included."""
         return self.ladder.need(self.rung, *self._sizes)
 
-    def _seen(self, target: tuple[int, int], references: list[tuple[int, int]]) -> tuple:
-        """What the ladder asks for: the sizes that a network call sees, and of how many steps keys and values are held."""
-        longest = self._windows(None).longest
-        sizes = [tuple(min(side, longest) for side in size) for size in (target, *references)]
+    def _asked(self, target: tuple[int, int], references: list[tuple[int, int]]) -> tuple:
+        """What the ladder asks for: sizes, of how many steps keys and values are held, the longest side that a call sees."""
         steps = self.settings.steps - 1 - min(s for _, s in self.settings.round_parameters())
-        return sizes[0], sizes[1:], max(steps, 0)
+        return target, references, max(steps, 0), self._windows(None).longest
 
     def _windows(self, rung: Rung | None) -> Windows:
         config, factor = self.model.unet.config, self.model.codec.factor
