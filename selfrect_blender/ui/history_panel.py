@@ -88,11 +88,13 @@ def _draw_entry(context: bpy.types.Context, layout: bpy.types.UILayout, entry: h
 
 
 def _when(entry: history.SelfrectEntry) -> str:
+    """Short enough for a row: the time of today, else the day; and how long it took."""
     try:
-        made = datetime.fromisoformat(entry.made).astimezone().strftime("%Y-%m-%d %H:%M")
+        made = datetime.fromisoformat(entry.made).astimezone()
+        day = made.strftime("%H:%M" if made.date() == datetime.now(made.tzinfo).date() else "%Y-%m-%d")
     except ValueError:
-        made = ""
-    return " · ".join(part for part in (made, duration(entry.seconds)) if part)
+        day = ""
+    return " · ".join(part for part in (day, duration(entry.seconds)) if part)
 
 
 def _summary(choices: dict) -> str:
