@@ -10,6 +10,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -476,3 +479,27 @@ def test_switching_off_stops_timer_and_installer(parts, installer, window):
     parts.setup._stop()
     assert window.registered == {}
     assert ("close", {}) in installer.calls
+
+
+EXIT = """
+import sys
+import bpy
+bpy.ops.extensions.package_install_files(filepath=sys.argv[1], repo="user_default", enable_on_install=False, overwrite=True)
+bpy.ops.preferences.addon_enable(module="bl_ext.user_default.selfrect_blender")
+from bl_ext.user_default.selfrect_blender.selfrect_blender import setup
+setup.look()
+bpy.app.timers.register(setup._tick, persistent=True)
+if sys.argv[2] == "disable":
+    bpy.ops.preferences.addon_disable(module="bl_ext.user_default.selfrect_blender")
+    assert not bpy.app.timers.is_registered(setup._tick)
+print("the end")
+"""
+
+
+@pytest.mark.parametrize("way", ["disable", "just end"])
+def test_blender_ends_cleanly_while_the_setup_is_at_work(zip_file, tmp_path, way):
+    environment = os.environ | {"BLENDER_USER_RESOURCES": str(tmp_path)}
+    command = [sys.executable, "-c", EXIT, str(zip_file), way]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "the end" in ended.stdout
