@@ -3,8 +3,10 @@
 #                     RECTIFY="--background-eta 1 …" hands options to `selfrect rectify`
 # make test           every test that needs no root
 # make test-blender   the built extension in a real Blender 4.3 (root on Debian: it makes a chroot)
+# make bench          the plain way against ours: calls, seconds, memory, pictures; out/bench.json (BENCH=--quick: a few minutes)
 # make zip            the extension, out/selfrect_blender.zip
 # make repository     the same as a repository for a web server or a network drive, out/repository
+# make offline-bundle PLATFORM=linux BACKEND=cpu    the extension with all wheels in one zip, for machines without a network
 # make clean          deletes the results; make distclean also the environments
 # Needs Python 3.10 or newer, and Python 3.11 for Blender's module. PYTHON=… and PYTHON311=… choose them.
 
@@ -12,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo test test-ruff test-engine test-blender zip repository clean distclean
+.PHONY: demo test test-ruff test-engine test-blender bench zip repository offline-bundle test-install clean distclean
 
 BPY := 4.2 4.5 5.0
 TORCH := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),cuda,cpu)
@@ -45,12 +47,26 @@ test-bpy-%: .venv-bpy-%/.ready .venv/.ready zip
 
 test-blender: .venv/.ready repository
 	tests/real_blender/chroot.sh trixie
-	.venv/bin/python -m pytest tests/real_blender
+	.venv/bin/python -m pytest tests/install tests/real_blender
+
+# The offline bundle for linux × cpu, installed in a network namespace without a route (root).
+test-install: .venv/.ready .venv-bpy-4.5/.ready
+	.venv/bin/python -m pytest tests/install
+
+# Alone on the machine, or the numbers are those of the others' work.
+bench: .venv/.ready
+	.venv/bin/python -W ignore tests/bench/bench.py $(BENCH)
 
 # Blender's own packer, which the bpy module brings along. What it leaves out is said in blender_manifest.toml.
 zip: .venv-bpy-4.5/.ready
 	mkdir -p out
 	$(EXTENSION_TOOL) build --source-dir . --output-filepath out/selfrect_blender.zip
+
+# PYTHON_VERSION=3.12 for another Python than 3.11; PYTHON_ARCHIVE=… a managed Python to pack as well; ARCH=aarch64.
+offline-bundle: .venv/.ready .venv-bpy-4.5/.ready
+	mkdir -p out
+	.venv/bin/python wheels/offline_bundle.py --platform $(PLATFORM) --backend $(BACKEND) $(ARCH:%=--arch %) \
+		--python-version $(or $(PYTHON_VERSION),3.11) $(PYTHON_ARCHIVE:%=--python-archive %) --packer $(EXTENSION_TOOL)
 
 # One version at a time: of two with the same name, Blender would have to guess. No network, no Blender.
 repository: zip
