@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       "folder or a .safetensors file (default sd-1.4 where it is there, else mini)")  # fmt: skip
     work.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default auto)")
     work.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    work.add_argument("--memory", metavar="3G", help="the most that may be held, in the GPU's memory or else in the machine's "
+                      "(default: what is free)")  # fmt: skip
+    work.add_argument("--compile", action="store_true", help="compile the network first: minutes once, then a little faster")
     work.add_argument("--seed", type=int, default=0, help="same request, same seed, same device: same picture (default 0)")
     settings = parser.add_argument_group("settings of the engine")
     for setting in _settings():
@@ -53,6 +56,7 @@ def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     from .image import write_image
     from .models import store
 
+    _limit(given)
     bits = None if given.plan else check_output(given)
     given.model = given.model or store.default_model()
     store.find(given.model)  # a missing model is told before PyTorch takes its seconds to load
@@ -116,6 +120,17 @@ def _request(given: argparse.Namespace):
 
     settings = {setting.name: getattr(given, setting.name) for setting in _settings() if hasattr(given, setting.name)}
     return Request([read_image(path) for path in given.reference], read_image(given.target), given.seed, settings)
+
+
+def _limit(given: argparse.Namespace) -> None:
+    """What holds for the whole process."""
+    from . import memory
+
+    if given.memory:
+        memory.set_limit(given.memory)
+    memory.limit()  # a variable that is no size is told now
+    if given.compile:
+        os.environ["SELFRECT_COMPILE"] = "1"
 
 
 def _synthesize(given: argparse.Namespace, request, console, interrupt: Interrupt):

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from .engine import Result
 from .problems import exit_code
 from .serve_loop import Server, cancelled, start_thread
-from .serve_requests import Answerer, pictures, table
+from .serve_requests import Answerer, imported, pictures, table
 
 HEARTBEAT_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -50,7 +50,7 @@ def serve(
     answers = table() | ({"synthesize": pictures(synthesize)} if synthesize else {}) | (answers or {})
     server = Server(stdout, answers, describe or _describe)
     server.greet()
-    devices = start_thread("devices", server.tell_devices, find_devices or _find_devices)
+    devices = start_thread("devices", _while_the_artist_edits, server, find_devices)
     start_thread("heartbeat", server.beat, heartbeat_seconds)
     start_thread("reader", server.read, stdin, abandon, devices)
     return server.work(devices)
@@ -62,6 +62,27 @@ def _describe() -> dict[str, Any]:
     from .registry import engines
 
     return {"engines": [engine.as_dict() for engine in engines()], "models": models(elsewhere=False)}
+
+
+def _while_the_artist_edits(server: Server, find_devices: Callable[[], list[dict[str, Any]]] | None) -> None:
+    """Tell the devices; then let a thread import what the first picture will need."""
+    if find_devices is None:
+        imported.clear()
+    server.tell_devices(find_devices or _find_devices)
+    if find_devices is None:
+        start_thread("imports", _import_engine)
+
+
+def _import_engine() -> None:
+    """Should it fail, the first request says why."""
+    try:
+        from .models.loading import warm_up
+
+        warm_up()
+    except Exception as error:  # noqa: BLE001
+        print(f"selfrect: imports ahead of need failed: {error}", file=sys.stderr)
+    finally:
+        imported.set()
 
 
 def _find_devices() -> list[dict[str, Any]]:

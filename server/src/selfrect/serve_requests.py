@@ -6,6 +6,7 @@ with its arrays. What is heavy is imported when it is first asked for.
 """
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,10 @@ from .protocol import Message
 
 Answer = tuple[dict[str, Any], dict[str, np.ndarray]]
 Answerer = Callable[[Message, Callable[..., None]], Answer]
+
+#: Not set while a thread imports, ahead of need, what the registry's functions will import (`serve`).
+imported = threading.Event()
+imported.set()
 
 #: Of those that are not worked on in turn (`protocol.IN_TURN`), what waits until PyTorch is imported.
 NEED_PYTORCH = ("plan", "models.download")  # the second asks which precision the device wants
@@ -111,6 +116,7 @@ def _registry(name: str) -> Callable[..., Any]:
     """A function of the registry, which is imported when it is called."""
 
     def call(*args: Any) -> Any:
+        imported.wait()  # one import of PyTorch and diffusers at a time
         from . import registry
 
         function = getattr(registry, name, None)
