@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from . import materials, node_graph
+from . import history, materials, node_graph
 from .node_graph import Input
 
 #: inputs to look at where there is no Principled BSDF or nothing feeds its Base Color, in this order
@@ -94,8 +94,9 @@ def _of_slot(context: bpy.types.Context) -> Found | None:
 
 
 def _before(material: bpy.types.Material | None, image: bpy.types.Image | None) -> bpy.types.Image | None:
-    """An applied result looks back at the image in whose place it stands."""
+    """An applied result looks back at the image in whose place it stands, else at the reference it was made with."""
     if material is None or image is None or material.selfrect.applied != image:
         return image
     kept = [step.image for step in material.selfrect.steps if step.kind == "IMAGE" and step.image]
-    return kept[0] if kept else image
+    found = history.find(image)
+    return kept[0] if kept else (found[1].reference if found else None) or image

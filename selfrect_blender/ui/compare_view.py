@@ -157,7 +157,11 @@ def _draw_names(mode: str, rect: Rect, place: Rect, result: str, other: str, sca
     if mode == "SIDE":
         words = ((result, rect.left + gap), (other, place.left + gap))
     elif mode == "WIPE":
-        words = ((other, rect.left + gap), (result, rect.right - gap - blf.dimensions(0, result)[0]))
+        wide, result_wide = (blf.dimensions(0, name)[0] for name in (other, result))
+        if wide + result_wide + 4 * gap < rect.width:
+            words = ((other, rect.left + gap), (result, rect.right - gap - result_wide))
+        else:  # a small picture: beside it
+            words = ((other, rect.left - gap - wide), (result, rect.right + gap))
     else:
         words = ((f"{result} − {other}", rect.left + gap),)
     for word, x in words:

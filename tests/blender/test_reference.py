@@ -100,6 +100,15 @@ def test_an_applied_result_looks_back_at_what_it_replaced(reference, extension, 
     assert reference.find(bpy.context).image == bark
 
 
+def test_an_applied_result_that_replaced_nothing_looks_back_at_its_own_reference(reference, extension, bark, new_image):
+    target, result = new_image(name="rough")[0], new_image(name="result")[0]
+    importlib.import_module(f"{UI}.scene.history").add(target, result, bark, {}, {}, 1)
+    material = new_material()
+    on_a_plane(material)
+    extension.materials.apply(material, result)
+    assert reference.find(bpy.context).image == bark
+
+
 def test_it_is_used_where_none_is_chosen(reference, bark):
     material = new_material()
     material.node_tree.links.new(texture(material.node_tree, bark).outputs["Color"], color_of(material))
