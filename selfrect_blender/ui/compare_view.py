@@ -147,13 +147,13 @@ def _fill(corners: list[tuple[float, float]], color: tuple[float, ...]) -> None:
 
 
 def _draw_names(mode: str, rect: Rect, place: Rect, result: str, other: str, scale: float, region) -> None:
-    """Which is which: beneath the upper edge of each picture, or of what is seen of it."""
+    """Which is which: above each picture, or at the top of what is seen of it."""
     gap = 8 * scale
     blf.size(0, 12 * scale)
     blf.color(0, 1, 1, 1, 1)
     blf.enable(0, blf.SHADOW)
     blf.shadow(0, 3, 0, 0, 0, 0.9)
-    y = min(max(rect.top - 20 * scale, rect.bottom + gap), region.height - 50 * scale)
+    y = min(rect.top + gap, region.height - 50 * scale)
     if mode == "SIDE":
         words = ((result, rect.left + gap), (other, place.left + gap))
     elif mode == "WIPE":
