@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from . import explore, idle, main_thread, models, plan, setup
-from .scene import edit_undo, history
+from .scene import edit_undo, history, reverts
 from .ui import (
     cli,
+    compare_gizmo,
+    compare_operators,
+    compare_panel,
+    compare_view,
     edit_brushes,
     edit_operators,
     edit_panel,
@@ -19,6 +23,8 @@ from .ui import (
     explore_panel,
     history_operators,
     history_panel,
+    material_operators,
+    material_panel,
     models_operators,
     models_panel,
     operators,
@@ -40,6 +46,7 @@ PARTS = (
     explore,
     translations,
     history,
+    reverts,
     edit_undo,
     preferences,
     models,
@@ -67,6 +74,12 @@ PARTS = (
     setup_panel,
     history_operators,
     history_panel,
+    compare_view,
+    compare_operators,
+    compare_gizmo,
+    compare_panel,
+    material_operators,
+    material_panel,
     cli,
 )
 
