@@ -31,10 +31,24 @@ def viewers(images: Iterable[bpy.types.Image | None]) -> list[bpy.types.SpaceIma
     return [space for space in spaces if space.mode == "VIEW" and space.image in shown]
 
 
-def show(spaces: Iterable[bpy.types.SpaceImageEditor], image: bpy.types.Image | None) -> None:
-    """Let these editors show the image."""
+def show(spaces: Iterable[bpy.types.SpaceImageEditor], image: bpy.types.Image | None, fit: bool = False) -> None:
+    """Let these editors show the image, as large as the one before, or so that it fits in."""
     for space in spaces:
+        zoom = space.zoom_percentage
         space.image = image
+        if fit:
+            _fit(space)
+        elif image is not None:
+            space.zoom_percentage = zoom  # Blender 5 shows each newly chosen image at 100 %
+
+
+def _fit(space: bpy.types.SpaceImageEditor) -> None:
+    for window in [] if bpy.app.background else bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.spaces.active == space:
+                region = next(region for region in area.regions if region.type == "WINDOW")
+                with bpy.context.temp_override(window=window, area=area, region=region):
+                    bpy.ops.image.view_all(fit_view=True)
 
 
 def shown() -> dict[int, str]:

@@ -79,7 +79,7 @@ class SELFRECT_OT_explore_keep(bpy.types.Operator):
             raise problems.Problem("bad_input", "There is no sheet of variations.", "Press Explore first.")
         image = exploration.keep(self.row, self.column)
         _take_over(context.scene, exploration.variation(self.row, self.column))
-        editors.show(editors.viewers({exploration.image()} - {None}), image)
+        editors.show(editors.viewers({exploration.image()} - {None}), image, fit=True)
         self.report({"INFO"}, say("“{name}” is the result.", name=image.name))
         return {"FINISHED"}
 
@@ -141,9 +141,9 @@ def _show(context: bpy.types.Context, sheet: bpy.types.Image, target: bpy.types.
     """Where the button was pressed, else where the target is viewed, else in the first image editor."""
     here = context.space_data
     if here and here.type == "IMAGE_EDITOR":
-        return editors.show([here], sheet)
+        return editors.show([here], sheet, fit=True)
     spaces = editors.viewers({target} - {None}) or [area.spaces.active for area in editors.areas("IMAGE_EDITOR")][:1]
-    return editors.show(spaces, sheet)
+    return editors.show(spaces, sheet, fit=True)
 
 
 _register, _unregister = bpy.utils.register_classes_factory(
