@@ -97,18 +97,20 @@ def bent(strip: np.ndarray, field: Field, width: float, softness: float, ends: s
     factor = max(int(scale), 1)
     small = sampling.reduced(strip, factor)
     pace = along / max(field.length, 1e-6) if ends == "STRETCH" else scale
-    x, y = field.along * (pace / factor), (field.beside + width / 2) * (scale / factor)
-    mode = "CLAMP" if ends == "STRETCH" else ends
+    near = np.flatnonzero(np.isfinite(field.distance))  # a stroke fills little of its box
+    forward, beside = field.along.ravel()[near], field.beside.ravel()[near]
+    x, y = forward * (pace / factor), (beside + width / 2) * (scale / factor)
+    soft = max(softness * width / 2, 1.0)
+    weight = _fade((width / 2 + 0.5 - np.abs(beside)) / soft)
+    weight *= _fade((np.minimum(forward, field.length - forward) + 0.5) / soft)
 
     def places(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        return x[first:last], y[first:last]
+        return x[first:last, None], y[first:last, None]
 
-    layer = sampling.remapped(small, places, field.box.height, field.box.width, (mode, "CLAMP"))
-    soft = max(softness * width / 2, 1.0)
-    weight = _fade((width / 2 + 0.5 - np.abs(field.beside)) / soft)
-    weight *= _fade((np.minimum(field.along, field.length - field.along) + 0.5) / soft)
-    weight[~np.isfinite(field.distance)] = 0
-    return layer * weight[..., None]
+    colors = sampling.remapped(small, places, len(near), 1, ("CLAMP" if ends == "STRETCH" else ends, "CLAMP"))
+    layer = np.zeros((*field.distance.shape, 4), np.float32)
+    layer.reshape(-1, 4)[near] = colors[:, 0] * weight[:, None]
+    return layer
 
 
 def strip_of(picture: np.ndarray, start: tuple[float, float], end: tuple[float, float], width: float) -> np.ndarray:

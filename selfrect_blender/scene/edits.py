@@ -92,7 +92,7 @@ def strip_from(source: images.Pixels, strip: tuple[Points, Points, float], encod
 
 def bent_strip(canvas, strip: np.ndarray, path: Points, width: float, softness: float, ends: str, wrap: bool):
     """The layer and its box for a strip along a path."""
-    field = paths.field(_path(path, max(width / 24, 2)), width / 2 + 1, None if wrap else canvas.frame)
+    field = paths.field(_path(path, max(width / 12, 2)), width / 2 + 1, None if wrap else canvas.frame)
     return paths.bent(strip, field, width, softness, ends), field.box
 
 

@@ -9,6 +9,7 @@ import bpy
 
 from . import edit_tool, places, reasons
 from .text import draw_text
+from .translations import mark
 
 #: operator, key: with Ctrl and Alt, in the Image Editor
 _KEYS = (("selfrect.pick_patch", "P"), ("selfrect.erase_brush", "E"), ("selfrect.stroke_brush", "D"), ("selfrect.warp_grid", "W"))
@@ -29,55 +30,47 @@ class _EditTarget:
         draw_text(context, layout, reason, icon="INFO")
         tools = layout.column()
         tools.enabled = not reason
-        _draw_patch(tools, settings)
-        _draw_brushes(tools, settings)
-        _draw_warp(tools, settings)
-        _draw_whole(tools)
-        tools.prop(settings, "wrap")
+        _draw_tools(tools, settings)
+        for title, draw in _PARTS:
+            header, body = tools.panel(f"selfrect_{draw.__name__}", default_closed=True)
+            header.label(text=title)
+            if body:
+                draw(body, settings)
 
 
-def _draw_patch(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+def _draw_tools(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
     row = layout.row(align=True)
     row.operator("selfrect.pick_patch", text="Pick Patch", icon="SELECT_SET")
-    row.prop(settings, "shape", text="", icon_only=True, expand=True)
+    shapes = row.row(align=True)
+    shapes.use_property_split = False
+    shapes.prop(settings, "shape", text="", icon_only=True, expand=True)
     column = layout.column(align=True)
     column.prop(settings, "opacity")
     column.prop(settings, "feather")
-    header, body = layout.panel("selfrect_scatter", default_closed=True)
-    header.label(text="Scatter")
-    if body is None:
-        return
-    row = body.row(align=True)
-    row.operator("selfrect.scatter_picked", text="Scatter", icon="OUTLINER_OB_POINTCLOUD")
-    row.operator("selfrect.pick_patch", text="", icon="SELECT_SET").then = "NOTE"
-    column = body.column(align=True)
-    for name in ("count", "seed", "turn", "smallest", "largest", "gap"):
-        column.prop(settings, name)
-    body.prop(settings, "mirror")
+    layout.prop(settings, "wrap")
+    column = layout.column(align=True)
+    column.operator("selfrect.erase_brush", text="Erase", icon="TPAINT_HLT")
+    column.operator("selfrect.stroke_brush", text="Texture Stroke", icon="GREASEPENCIL")
+    column.operator("selfrect.warp_grid", text="Warp", icon="MESH_GRID")
 
 
 def _draw_brushes(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    layout.separator()
-    layout.operator("selfrect.erase_brush", text="Erase", icon="TPAINT_HLT")
-    layout.prop(settings, "radius")
-    layout.operator("selfrect.stroke_brush", text="Texture Stroke", icon="GREASEPENCIL")
+    for names in (("radius", "width", "softness"), ("ends",), ("columns", "rows")):
+        column = layout.column(align=True)
+        for name in names:
+            column.prop(settings, name)
+
+
+def _draw_scatter(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    row = layout.row(align=True)
+    row.operator("selfrect.pick_patch", text="Pick", icon="SELECT_SET").then = "NOTE"
+    row.operator("selfrect.scatter_picked", text="Scatter")
     column = layout.column(align=True)
-    column.prop(settings, "width")
-    column.prop(settings, "softness")
-    column.prop(settings, "ends")
+    for name in ("count", "seed", "turn", "smallest", "largest", "gap", "mirror"):
+        column.prop(settings, name)
 
 
-def _draw_warp(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
-    layout.separator()
-    layout.operator("selfrect.warp_grid", text="Warp", icon="MESH_GRID")
-    column = layout.column(align=True)
-    column.prop(settings, "columns")
-    column.prop(settings, "rows")
-
-
-def _draw_whole(layout: bpy.types.UILayout) -> None:
-    layout.separator()
-    layout.label(text="Whole Target")
+def _draw_whole(layout: bpy.types.UILayout, _settings: bpy.types.PropertyGroup) -> None:
     row = layout.row(align=True)
     row.operator("selfrect.transform_target", text="Mirror X").mirror_x = True
     row.operator("selfrect.transform_target", text="Mirror Y").mirror_y = True
@@ -86,6 +79,8 @@ def _draw_whole(layout: bpy.types.UILayout) -> None:
     row.operator("selfrect.transform_target", text="Right", icon="LOOP_FORWARDS").angle = -math.pi / 2
     layout.operator("selfrect.turn_target", text="Turn and Push…")
 
+
+_PARTS = ((mark("Brushes and Grid"), _draw_brushes), (mark("Scatter"), _draw_scatter), (mark("Whole Target"), _draw_whole))
 
 _register, _unregister = bpy.utils.register_classes_factory(
     places.sidebar_panels(_EditTarget, "edit_target", places=("IMAGE_EDITOR",), parent=True)
