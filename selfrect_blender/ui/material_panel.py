@@ -33,9 +33,9 @@ class _Material:
         column = layout.column(align=True)
         column.enabled = not reason
         for text, icon, to, how in (
-            ("Apply to Material", "MATERIAL", "ACTIVE", "SWAP"),
-            ("As New Paint Slot", "BRUSH_DATA", "ACTIVE", "SLOT"),
-            ("Apply to Selected", "OBJECT_DATA", "SELECTED", "SWAP"),
+            (mark("Apply to Material"), "MATERIAL", "ACTIVE", "SWAP"),
+            (mark("As New Paint Slot"), "BRUSH_DATA", "ACTIVE", "SLOT"),
+            (mark("Apply to Selected"), "OBJECT_DATA", "SELECTED", "SWAP"),
         ):
             button = column.operator("selfrect.apply_to_material", text=text, icon=icon)
             button.to, button.how = to, how
