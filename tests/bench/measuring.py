@@ -34,9 +34,10 @@ def main() -> None:
 def of_plain(model: str, side: int, kinds: list[str], repeat: int = 2, device: str = "auto") -> dict:
     """kinds: “batch B”, “batch B inject”, “encode”, “decode”."""
     place = devices.choose_device(device)
-    alphas, prediction, text = _around(model)
+    alphas, prediction = _around(model)
     unet = subjects.unet_in_float32(model).to(place)
-    network = plain_way.network_of(unet, text.to(place), alphas, prediction)
+    text = torch.zeros(1, 1 if model == "mini" else 77, unet.config.cross_attention_dim, device=place)
+    network = plain_way.network_of(unet, text, alphas, prediction)
     z = torch.randn(8, unet.config.in_channels, *_latent(model, side), device=place)
     codec = subjects.codec_in_float32(model, place)
 
@@ -100,13 +101,13 @@ def _latent(model: str, side: int) -> tuple[int, int]:
     return side // factor, side // factor
 
 
-def _around(model: str) -> tuple[torch.Tensor, str, torch.Tensor]:
-    """Schedule, prediction and text of the plain network: read from the files, so that nothing of ours stays in memory."""
+def _around(model: str) -> tuple[torch.Tensor, str]:
+    """Schedule and prediction of the plain network: read from the files, so that nothing of ours stays in memory."""
     if model == "mini":
         config = json.loads((subjects.MINI / "scheduler" / "scheduler_config.json").read_text("utf-8"))
-        return torch.cumprod(1 - torch.tensor(config["trained_betas"], dtype=torch.float64), 0), "v_prediction", torch.zeros(1, 1, 8)
+        return torch.cumprod(1 - torch.tensor(config["trained_betas"], dtype=torch.float64), 0), "v_prediction"
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-    return torch.cumprod(1 - betas, 0), "epsilon", torch.zeros(1, 77, 768)
+    return torch.cumprod(1 - betas, 0), "epsilon"
 
 
 def _wait(device: torch.device) -> None:
