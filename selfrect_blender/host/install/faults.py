@@ -130,7 +130,7 @@ _WORDS = (
      lambda url, output: of_file(OSError(errno.ENOSPC, "full"))),
     (r"os error 225\b|winerror 225|contains a virus", lambda url, output: _scanner()),
     (r"hash mismatch|do not match the hash|hashes are required", _hash),
-    (r"status client error|status server error|client error|server error|http error \d", _status_in),
+    (r"status (client|server) error|\d{3} (client|server) error|http error \d", _status_in),
     (r"certificate|unknownissuer|invalid peer|ssl: ", lambda url, output: of_network(_certificate(), url)),
     (r"dns error|name resolution|getaddrinfo|name or service not known|nodename nor servname|no such host",
      lambda url, output: of_network(socket.gaierror(), url)),
@@ -148,12 +148,13 @@ _WORDS = (
 
 
 def not_offered(output: str) -> Problem:
-    found = re.search(r"no version of ([^\s,]+)|distribution found for ([^\s(]+)|`([a-z0-9-]+)` \(v[^)]+\)", output.lower())
+    words = r"because ([\w.-]+) was not found|no version of ([^\s,]+)|distribution found for ([^\s(]+)|`([a-z0-9-]+)` \(v[^)]+\)"
+    found = re.search(words, output.lower())
     name = next(filter(None, found.groups())) if found else "a package"
     return Problem(
         "install_failed",
         f"Your package index does not have {name} for this Python and system.",
-        "Choose another backend, name another index in pip's settings, or install from an offline bundle.",
+        "Name another index in pip's settings (with name and password, if it asks for them), or install from an offline bundle.",
         output,
     )
 

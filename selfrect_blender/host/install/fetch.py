@@ -64,7 +64,8 @@ def fetch_all(files: list[File], folder: Path, control: Control, web: Web | None
     try:
         while any(thread.is_alive() for thread in threads):
             control.pause(0.1)
-            control.part(work.done / work.total if work.total else 0.0, work.done, work.total)
+            work.tell()
+        work.tell()
     finally:
         work.stop()
     if work.problem is not None:
@@ -94,6 +95,9 @@ class _Work:
     def total(self) -> int:
         """0 while a size is not known yet."""
         return 0 if 0 in self._sizes.values() else sum(self._sizes.values())
+
+    def tell(self) -> None:
+        self.control.part(self.done / self.total if self.total else 0.0, self.done, self.total)
 
     def run(self) -> None:
         try:

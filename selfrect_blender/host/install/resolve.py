@@ -2,23 +2,31 @@
 """Lists of packages → the files to install on this machine: which wheel, from where, with which SHA-256."""
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import tomllib
 
 from ..engine_source import problems
 from .backends import Backend
+from .bundle import DESCRIPTION
 from .control import Control
 from .faults import hash_mismatch
 from .fetch import File
+from .marker import read_json
 from .places import LISTS_FOLDER
 from .settings import own_sources
 from .uv import Uv
 
 
-def resolve(backend: Backend, python: str, uv: Uv, control: Control, source: Path | None = None) -> list[File]:
+def resolve(
+    backend: Backend, python: str, uv: Uv, control: Control, source: Path | None = None, more: Sequence[object] = ()
+) -> list[File]:
     """The wheels of engine.txt and of the backend's list for one Python. source: a folder with wheels, instead of an index.
+
+    more: options for uv, where it is not for this machine.
 
     Each file's hashes are those of our lists. Where a list pins a version without hashes, it is the one that the index
     names, or the bundle, or for a plain folder that of the file itself. Raises Problem.
@@ -27,15 +35,14 @@ def resolve(backend: Backend, python: str, uv: Uv, control: Control, source: Pat
     output = uv.places.temp / "pylock.toml"
     output.unlink(missing_ok=True)
     common = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--generate-hashes", "--no-build", "--no-header", "--no-annotate",
-              "--python", python,
-              *lists, "--output-file", output]  # fmt: skip
+              "--python", python, *more, *lists, "--output-file", output]  # fmt: skip
     common += ["--no-deps"] if backend.locked else []  # the list is complete; else PyTorch's own pins lead to its libraries
 
-    def ask(*more: object) -> None:
-        uv(*common, *more, doing="Looking up the packages", watch=lambda: control.part(0.5))
+    def ask(*where: object) -> None:
+        uv(*common, *where, doing="Looking up the packages", watch=lambda: control.part(0.5))
 
     if source is not None:
-        ask("--no-index", "--find-links", source)
+        ask("--no-index", "--find-links", source.as_uri().replace(",", "%2C"))  # uv takes several, with commas between
     elif not backend.torch_backend:
         ask()
     elif own_sources():
@@ -46,7 +53,13 @@ def resolve(backend: Backend, python: str, uv: Uv, control: Control, source: Pat
             ask("--torch-backend", backend.torch_backend)
     else:
         ask("--torch-backend", backend.torch_backend)
-    return [_file(package, known_hashes(lists)) for package in tomllib.loads(output.read_text("utf-8"))["packages"]]
+    known = known_hashes(lists)
+    described = read_json(source / DESCRIPTION).get("files", {}) if source is not None else {}
+    files = [_file(package, known) for package in tomllib.loads(output.read_text("utf-8"))["packages"]]
+    for file in files:
+        if file.name in described and not file.hashes & set(described[file.name]):
+            raise hash_mismatch(file.name, "it is not the file that the bundle was made of")
+    return files
 
 
 def known_hashes(lists: list[Path]) -> dict[tuple[str, str], frozenset[str]]:
@@ -62,10 +75,15 @@ def known_hashes(lists: list[Path]) -> dict[tuple[str, str], frozenset[str]]:
     return found
 
 
-def requirements(files: list[File]) -> str:
-    """What was resolved, as a list that pip and uv install from: exact, every file by its hash."""
-    entries = [[f"{file.package}=={file.version}", *(f"--hash=sha256:{value}" for value in sorted(file.hashes))] for file in files]
-    return "\n".join(" \\\n    ".join(entry) for entry in entries) + "\n"
+def requirements(files: list[File], paths: dict[str, Path]) -> str:
+    """What was resolved and fetched, as a list to install from: each file by its place on this disk and its hash."""
+    lines = []
+    for file in files:
+        path = paths[file.name]
+        # uv wants the one hash of a file that is named by its place; an index may have left open which of the list's it is
+        digest = next(iter(file.hashes)) if len(file.hashes) == 1 else hashlib.sha256(path.read_bytes()).hexdigest()
+        lines.append(f"{file.package} @ {path.as_uri()} --hash=sha256:{digest}\n")
+    return "".join(lines)
 
 
 def _file(package: dict, known: dict[tuple[str, str], frozenset[str]]) -> File:
@@ -88,4 +106,4 @@ def _file(package: dict, known: dict[tuple[str, str], frozenset[str]]) -> File:
             f"The index tells no SHA-256 for {name} {version}, so the file could not be checked.",
             "Name an index that tells it, or install from an offline bundle.",
         )
-    return File(name, version, url, hashes, int(wheel.get("size", 0)))
+    return File(name, version, url, frozenset([told]) if told else hashes, int(wheel.get("size", 0)))

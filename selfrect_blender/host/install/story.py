@@ -115,10 +115,8 @@ def _unpack(files: list[File], paths: dict[str, Path], python: str, places: Plac
     control.step("unpack")
     uv("venv", "--no-project", "--relocatable", "--python", python, places.new, doing="Making the environment", online=False)
     lock = places.temp / "lock.txt"
-    lock.write_text(resolve.requirements(files), "utf-8")
-    folders = sorted({path.parent for path in paths.values()})
-    links = [word for folder in folders for word in ("--find-links", folder)]
-    uv("pip", "install", "--python", python_of(places.new), "--no-index", "--no-deps", "--no-build", "--require-hashes", *links, "-r", lock,
+    lock.write_text(resolve.requirements(files, paths), "utf-8")
+    uv("pip", "install", "--python", python_of(places.new), "--no-index", "--no-deps", "--no-build", "--require-hashes", "-r", lock,
        doing="Unpacking the packages", online=False, watch=lambda: control.part(_unpacked(places) / (2 * len(files))))  # fmt: skip
 
 
