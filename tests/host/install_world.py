@@ -231,6 +231,7 @@ def settle(monkeypatch, base: Path, index: Index | None) -> None:
         if name.startswith(("PIP_", "UV_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")  # with their pauses they take ten seconds
     if index is not None:
         monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple/")
         monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", f"{index.url}/python")  # which it does not have

@@ -71,14 +71,14 @@ class Installer:
             self._start(State.INSTALLING, lambda: self._install(plan, online))
 
     def resume(self, consent: bool, online: bool) -> None:
-        """Go on, try again or repair, with the backend and source of the last time."""
-        self._again(consent, online, fresh=True)
-
-    retry = repair = resume
-
-    def update(self, consent: bool, online: bool) -> None:
-        """Put this extension's engine in the place of another one's; packages that stay the same are not fetched again."""
+        """Go on, with the backend and source of the last time. Packages that are whole and stay the same are not fetched again."""
         self._again(consent, online, fresh=False)
+
+    retry = update = resume
+
+    def repair(self, consent: bool, online: bool) -> None:
+        """As resume, but with all packages anew."""
+        self._again(consent, online, fresh=True)
 
     def test(self) -> None:
         """The smoke test once more."""
@@ -107,6 +107,7 @@ class Installer:
 
     def _again(self, consent: bool, online: bool, fresh: bool) -> None:
         def work() -> None:
+            story.mend(self.places)
             order, installed = marker.read_json(self.places.order), marker.read(self.places.env)
             backend = order.get("backend") or (installed.backend if installed else "auto")
             source = Path(order["source"]) if order.get("source") else None
@@ -175,6 +176,7 @@ class Installer:
             work()
         except Cancelled:
             self._control.say("Cancelled.")
+            self._plan = None  # its numbers are of before
         except OSError as error:
             self._fail(of_file(error))
         except Exception as error:  # noqa: BLE001 - told in the panel, whatever it is

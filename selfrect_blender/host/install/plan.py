@@ -88,10 +88,13 @@ def _chosen(backend: str, offered: tuple[Choice, ...], bundle: Bundle | None) ->
 
 
 def _same_packages(root: Path, entry: Backend) -> bool:
-    """Whether the packages of a complete environment are those of today's lists, so that only the engine's code is replaced."""
+    """Whether the packages in use are those of today's lists, so that only the engine's code is replaced.
+
+    An environment in that place has passed its test once; that it fails it now does not mean that packages are missing.
+    """
     environment = Places(root).env
     installed = marker.read(environment)
-    if installed is None or not installed.complete or marker.damage(environment):
+    if installed is None or marker.damage(environment):
         return False
     return installed.backend == entry.name and installed.lists == marker.lists_digest(entry.list_name)
 

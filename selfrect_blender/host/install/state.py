@@ -104,8 +104,9 @@ def planned(places: Places, plan: Plan, disk: Snapshot) -> Snapshot:
 
 def failed(places: Places, problem: problems.Problem, plan: Plan | None, disk: Snapshot) -> Snapshot:
     """Our last try failed; an engine from before stays usable."""
+    actions = _ACTIONS[State.FAILED] if disk.installed is None else ("retry", "repair", "look", "uninstall")
     said = {"sentence": problem.sentence, "remedy": problem.remedy, "problem": problem}
-    return replace(disk, state=State.FAILED, plan=plan, actions=_ACTIONS[State.FAILED], **said)
+    return replace(disk, state=State.FAILED, plan=plan, actions=actions, **said)
 
 
 def _judge(places: Places, installed: Installed | None) -> tuple[State, str, str]:
