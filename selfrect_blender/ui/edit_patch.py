@@ -2,7 +2,7 @@
 # ruff: noqa: RUF012 - bl_options is a set by Blender's own rules
 """The patch tool: pick with a lasso or a box on the reference or the target, move it over the target, click to stamp.
 
-Picking leaves a note of the patch with the scene (`selfrect_edit.picked`), which Scatter takes.
+Picking leaves a note of the patch (`WindowManager.selfrect_picked`), which Scatter takes.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ class SELFRECT_OT_pick_patch(ImageTool, bpy.types.Operator):
         self.patch = canvas.pick(images.read(source, "reference"), points, images.encoding(self.target))
         if self.patch is None:
             return HELD
-        settings = context.scene.selfrect_edit
-        settings.picked, settings.picked_from = str([tuple(map(float, point)) for point in points.round(2)]), self.source_name
+        picked = context.window_manager.selfrect_picked
+        picked.points, picked.image = str([tuple(map(float, point)) for point in points.round(2)]), self.source_name
         if self.then == "NOTE":
             self.report({"INFO"}, say("The patch is picked."))
             return DONE
@@ -275,13 +275,13 @@ class SELFRECT_OT_scatter_picked(bpy.types.Operator):
     @tells_problems
     def execute(self, context):
         """With the panel's settings."""
-        settings = context.scene.selfrect_edit
-        if not settings.picked:
+        settings, picked = context.scene.selfrect_edit, context.window_manager.selfrect_picked
+        if not picked.points:
             raise problems.Problem("bad_input", "No patch is picked yet.", "Press Pick Patch and draw around one.")
-        target, source = context.scene.selfrect.target, images.by_name(settings.picked_from, "reference")
+        target, source = context.scene.selfrect.target, images.by_name(picked.image, "reference")
         sizes = sorted((settings.smallest, settings.largest))
         spread = Spread(settings.turn, *sizes, settings.gap, settings.mirror, settings.wrap)
-        arguments = (numbers(settings.picked, 2), settings.count, settings.seed, spread, settings.opacity, settings.feather)
+        arguments = (numbers(picked.points, 2), settings.count, settings.seed, spread, settings.opacity, settings.feather)
         placed = edits.scatter(target, source, *arguments)
         self.report({"INFO"}, say("{placed} of {count} copies found a place.", placed=placed, count=settings.count))
         return DONE

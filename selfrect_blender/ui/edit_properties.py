@@ -28,8 +28,6 @@ class SelfrectEdit(bpy.types.PropertyGroup):
     """Settings of the tools, as the panel "Edit Target" shows them."""
 
     shape: EnumProperty(name="Pick With", description="How a patch is picked", items=SHAPES, default="LASSO")
-    picked: StringProperty(description="Points of the patch that was picked last, as text", options={"HIDDEN"})
-    picked_from: StringProperty(description="The image that it was picked from", options={"HIDDEN"})
     opacity: opacity()
     feather: FloatProperty(
         name="Soft Edge",
@@ -77,16 +75,25 @@ class SelfrectEdit(bpy.types.PropertyGroup):
     rows: IntProperty(name="Rows", description="Handles of the warp's grid from bottom to top", default=4, min=2, max=16)
 
 
-_register, _unregister = bpy.utils.register_classes_factory((SelfrectEdit,))
+class SelfrectPicked(bpy.types.PropertyGroup):
+    """The patch that was picked last. It belongs to the window manager, since an undo of something else shall not forget it."""
+
+    points: StringProperty(description="Of its outline, as text", options={"HIDDEN"})
+    image: StringProperty(description="The image that it was picked from", options={"HIDDEN"})
+
+
+_register, _unregister = bpy.utils.register_classes_factory((SelfrectEdit, SelfrectPicked))
 
 
 def register() -> None:
     """Give each scene its settings."""
     _register()
     bpy.types.Scene.selfrect_edit = PointerProperty(type=SelfrectEdit)
+    bpy.types.WindowManager.selfrect_picked = PointerProperty(type=SelfrectPicked)
 
 
 def unregister() -> None:
     """Take the property back; values in files stay and are found again."""
+    del bpy.types.WindowManager.selfrect_picked
     del bpy.types.Scene.selfrect_edit
     _unregister()
