@@ -121,4 +121,6 @@ def stop_all() -> None:
     """Take every tool's drawing away; the tools end with their next event."""
     for tool in _running:
         bpy.types.SpaceImageEditor.draw_handler_remove(tool._handle, "WINDOW")
+        if tool._window.workspace:
+            tool._window.workspace.status_text_set(None)
     _running.clear()
