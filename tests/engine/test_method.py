@@ -8,6 +8,8 @@ import json
 import numpy as np
 import pytest
 import selfrect
+from selfrect.engine import Request
+from selfrect.engines.self_rectification.method import synthesize
 from selfrect.problems import Problem
 
 QUICK = {"steps": 4, "p1": 2, "s1": 1, "p2": 1, "s2": 1}
@@ -164,3 +166,72 @@ def test_other_errors_are_not_taken_for_it(model, monkeypatch):
     monkeypatch.setattr(model.codec, "decode", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         selfrect.rectify(model, picture(), picture(seed=1), QUICK)
+
+
+@pytest.fixture
+def slow_clock(monkeypatch):
+    """Every look at the clock is half a second later than the one before."""
+    from selfrect.engines.self_rectification import previews
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            self.now += 0.5
+            return self.now
+
+    monkeypatch.setattr(previews, "time", Clock())
+
+
+def heard_previews(model, target, **more):
+    heard = []
+    request = Request([picture()], target, 0, {**QUICK, "steps": 10}, **more)
+    synthesize(model, request, lambda stage, step, steps, preview=None, fraction=0.0: heard.append((stage, preview)))
+    return [(stage, shown) for stage, shown in heard if shown is not None]
+
+
+def test_previews_come_while_it_samples(model, monkeypatch, slow_clock):
+    monkeypatch.setattr("selfrect.engines.self_rectification.previews.SHARE", 1.0)
+    shown = heard_previews(model, picture(33, 61, seed=1))
+    during = [preview for stage, preview in shown if "sampling" in stage]
+    assert 3 <= len(during) < 18
+    for _, preview in shown:
+        assert preview.shape == (33, 61, 3)
+        assert preview.dtype == np.float32
+        assert 0 <= preview.min() <= preview.max() <= 1
+    last, result = during[-1], shown[-1][1]
+    assert np.abs(last - result).mean() < 0.5 * np.abs(during[0] - result).mean() or np.abs(last - result).mean() < 0.1
+
+
+def test_previews_cost_little_and_are_small(model, monkeypatch, slow_clock):
+    """One takes half a second of this clock, so that the next may come after 25: fifty looks at it, more than there are steps."""
+    monkeypatch.setattr("selfrect.engines.self_rectification.previews.LONGEST", 32)
+    shown = heard_previews(model, picture(48, 96, seed=1))
+    assert sum("sampling" in stage for stage, _ in shown) == 1
+    assert {preview.shape for _, preview in shown} == {(16, 32, 3)}
+
+
+def test_nobody_looks_no_preview_is_made(model, slow_clock):
+    assert heard_previews(model, picture(seed=1), preview=False) == []
+
+
+def test_images_inverted_in_one_batch_make_the_same_picture(model, monkeypatch, store):
+    """As on a GPU: references of one size two by two, and the target with the odd one out."""
+    from selfrect.engines.self_rectification import method
+
+    references, target = [picture(seed=s) for s in (0, 2, 3)], picture(seed=1)
+    alone = selfrect.rectify(model, references, target, QUICK)
+    store.clear()
+    sizes, forward, batches = [], type(model.unet).forward, method._batches
+    monkeypatch.setattr(method, "_batches", lambda images, size: batches(images, 2))
+    monkeypatch.setattr(type(model.unet), "forward", lambda self, z, *a, **k: sizes.append(len(z)) or forward(self, z, *a, **k))
+    together = selfrect.rectify(model, references, target, QUICK)
+    assert max(sizes) == 2
+    assert sum(sizes) == together.record["network_calls"] == alone.record["network_calls"]
+    assert np.abs(alone.image - together.image).max() < 1e-3
+    store.clear()
+    recorded = [selfrect.rectify(model, references, target, {**QUICK, "injection": "recorded"}).image]
+    monkeypatch.setattr(method, "_batches", lambda images, size: batches(images, 1))
+    store.clear()
+    recorded.append(selfrect.rectify(model, references, target, {**QUICK, "injection": "recorded"}).image)
+    assert np.abs(recorded[0] - recorded[1]).max() < 1e-3
