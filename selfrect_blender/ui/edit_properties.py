@@ -78,7 +78,7 @@ class SelfrectEdit(bpy.types.PropertyGroup):
 class SelfrectPicked(bpy.types.PropertyGroup):
     """The patch that was picked last. It belongs to the window manager, since an undo of something else shall not forget it."""
 
-    points: StringProperty(description="Of its outline, as text", options={"HIDDEN"})
+    points: StringProperty(description="Points of the patch that was picked last, as text", options={"HIDDEN"})
     image: StringProperty(description="The image that it was picked from", options={"HIDDEN"})
 
 
