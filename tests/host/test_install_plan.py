@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfrect_blender.host.engine_source import problems
-from selfrect_blender.host.install import Gpu, Machine, places, plan, root_in
+from selfrect_blender.host.install import Gpu, Machine, places, plan, resolve, root_in
 from selfrect_blender.host.install.backends import backends, choices, unfit
 from selfrect_blender.host.install.machine import examine, nvidia_cards
 from selfrect_blender.host.install.plan import make_plan
@@ -162,3 +162,25 @@ def test_uv_is_pinned_with_the_hashes_of_all_platforms():
 def test_no_address_of_an_index_stands_in_our_files():
     ours = [*LISTS.glob("*.t*"), *LISTS.glob("*.sh"), *Path(places.__file__).parent.glob("*.py")]
     assert [path.name for path in ours if re.search(r"https?://[\w-]+(\.[\w-]+)+", path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "told", "locked", "right"),
+    [
+        ("torch", "1.0", "a" * 64, True, True),
+        ("torch", "1.0", "b" * 64, True, False),  # another file than the list's
+        ("torch", "1.0+cpu", "b" * 64, True, False),  # another version, though it would satisfy ==
+        ("strange", "1.0", "b" * 64, True, False),  # not in the list at all
+        ("gpu-library", "3.0", "b" * 64, False, True),  # a list that is only pinned
+        ("torch", "1.0+cpu", "b" * 64, False, False),  # what is locked stays locked
+    ],
+)
+def test_only_what_the_lists_allow_is_taken(name, version, told, locked, right):
+    known = {("torch", "1.0"): frozenset(["a" * 64, "c" * 64])}
+    package = {"name": name, "version": version, "wheels": [{"url": "http://h/x.whl", "hashes": {"sha256": told}}]}
+    if right:
+        assert resolve._file(package, known, locked).hashes == {told}
+    else:
+        with pytest.raises(problems.Problem) as caught:
+            resolve._file(package, known, locked)
+        assert caught.value.code == "hash_mismatch"

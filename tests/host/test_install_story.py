@@ -162,6 +162,13 @@ def test_what_is_not_the_file_asked_for_is_refused(what, bare, index, shop):
     expect(installer, State.READY)
 
 
+def test_a_local_build_does_not_get_past_the_lock(installer, base, index):
+    world.make_wheel(base / "index", "torch", "1.0+studio", {"torch/__init__.py": b"", "torch/evil.py": b""})
+    installed(installer)
+    assert not any("+" in name for name in index.wheels_asked())
+    assert list(installer.places.env.rglob("evil.py")) == []
+
+
 @pytest.mark.parametrize(("on", "status", "words"), [("torch-", 403, "refuses"), ("simple", 500, "trouble")])
 def test_an_index_that_refuses_is_told_and_retried(on, status, words, installer, index):
     index.faults = Faults(on=on, status=status)

@@ -35,7 +35,7 @@ def resolve(
     output = uv.places.temp / "pylock.toml"
     output.unlink(missing_ok=True)
     common = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--generate-hashes", "--no-build", "--no-header", "--no-annotate",
-              "--python", python, *more, *lists, "--output-file", output]  # fmt: skip
+              "--python", python, *more, *_exact(lists, uv.places.temp), "--output-file", output]  # fmt: skip
     common += ["--no-deps"] if backend.locked else []  # the list is complete; else PyTorch's own pins lead to its libraries
 
     def ask(*where: object) -> None:
@@ -55,7 +55,7 @@ def resolve(
         ask("--torch-backend", backend.torch_backend)
     known = known_hashes(lists)
     described = read_json(source / DESCRIPTION).get("files", {}) if source is not None else {}
-    files = [_file(package, known) for package in tomllib.loads(output.read_text("utf-8"))["packages"]]
+    files = [_file(package, known, backend.locked) for package in tomllib.loads(output.read_text("utf-8"))["packages"]]
     for file in files:
         if file.name in described and not file.hashes & set(described[file.name]):
             raise hash_mismatch(file.name, "it is not the file that the bundle was made of")
@@ -86,7 +86,16 @@ def requirements(files: list[File], paths: dict[str, Path]) -> str:
     return "".join(lines)
 
 
-def _file(package: dict, known: dict[tuple[str, str], frozenset[str]]) -> File:
+def _exact(lists: list[Path], folder: Path) -> list[Path]:
+    """The lists with === for ==, for which a studio's own build 2.13.0+cpu counts as 2.13.0 and is preferred to the one that is locked."""
+    copies = []
+    for path in lists:
+        copies.append(folder / path.name)
+        copies[-1].write_text(re.sub(r"^([A-Za-z0-9._-]+)==(?!=)", r"\1===", path.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+    return copies
+
+
+def _file(package: dict, known: dict[tuple[str, str], frozenset[str]], locked: bool) -> File:
     name, version = package["name"], package["version"]
     if not package.get("wheels"):
         raise problems.Problem(
@@ -97,8 +106,10 @@ def _file(package: dict, known: dict[tuple[str, str], frozenset[str]]) -> File:
     wheel = package["wheels"][0]
     url = wheel.get("url") or Path(wheel["path"]).resolve().as_uri()
     told = wheel.get("hashes", {}).get("sha256", "")
-    hashes = known.get((name, version)) or frozenset(filter(None, [told]))
-    if told and told not in hashes:
+    listed = (name, version) in known
+    hashes = known[name, version] if listed else frozenset(filter(None, [told]))
+    strange = not listed and (locked or any(name == other for other, _ in known))
+    if strange or (told and told not in hashes):
         raise hash_mismatch(f"{name} {version}", f"{url}: sha256 {told}")
     if not hashes:
         raise problems.Problem(
