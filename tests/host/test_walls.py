@@ -91,13 +91,19 @@ def test_no_pickle_anywhere():
     assert offences(OURS, PICKLES) == []
 
 
+def _is_checked(path: Path, call: ast.Call) -> bool:
+    """The one pickle that is read: weights to measure with, by their hash, by the reader that takes nothing but tensors."""
+    safely = any(k.arg == "weights_only" and getattr(k.value, "value", None) is True for k in call.keywords)
+    return path == ROOT / "server/recipes/vgg19.py" and safely
+
+
 @pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_runs_what_it_was_sent(path):
     for node in ast.walk(tree(path)):
         if not isinstance(node, ast.Call):
             continue
         where = f"{path.relative_to(ROOT)}:{node.lineno}"
-        assert _name(node.func) not in ("torch.load", "eval", "exec"), f"{where} calls {_name(node.func)}"
+        assert _name(node.func) not in ("torch.load", "eval", "exec") or _is_checked(path, node), f"{where} calls {_name(node.func)}"
         for keyword in node.keywords:
             allowed = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
             forbidden = keyword.arg in ("trust_remote_code", "allow_pickle") and not allowed
