@@ -2,7 +2,7 @@
 # make demo           the main job on an example, through Blender without a window; pictures in out/demo
 #                     RECTIFY="--background-eta 1 …" hands options to `selfrect rectify`
 # make test           every test that needs no root
-# make test-blender   the built extension in a real Blender 4.3 (root on Debian: it makes a chroot)
+# make test-blender   the built extension in real Blenders, 4.3 and 5.2, and the offline bundle (root on Debian: it makes chroots)
 # make bench          the plain way against ours: calls, seconds, memory, pictures; out/bench.json (BENCH=--quick: a few minutes)
 # make zip            the extension, out/selfrect_blender.zip
 # make repository     the same as a repository for a web server or a network drive, out/repository
@@ -40,13 +40,14 @@ test-ruff: .venv/.ready
 	.venv/bin/ruff check .
 
 test-engine: .venv/.ready
-	.venv/bin/python -m pytest tests/protocol tests/host tests/engine
+	.venv/bin/python -m pytest tests/protocol tests/host tests/engine tests/soak
 
 test-bpy-%: .venv-bpy-%/.ready .venv/.ready zip
 	.venv-bpy-$*/bin/python -m pytest tests/blender
 
 test-blender: .venv/.ready repository
 	tests/real_blender/chroot.sh trixie
+	tests/real_blender/chroot.sh sid
 	.venv/bin/python -m pytest tests/install tests/real_blender
 
 # The offline bundle for linux × cpu, installed in a network namespace without a route (root).
@@ -73,7 +74,7 @@ repository: zip
 	rm -rf out/repository
 	mkdir -p out/repository
 	cp out/selfrect_blender.zip out/repository/selfrect_blender-$(shell sed -nE 's/^version = "(.*)"/\1/p' blender_manifest.toml).zip
-	$(EXTENSION_TOOL) server-generate --repo-dir out/repository --html --html-template repository/page.html
+	$(EXTENSION_TOOL) server-generate --repo-dir out/repository --html --html-template wheels/repository.html
 
 # The engine, with what tests need. The build tool comes from engine.txt too, hence --no-build-isolation.
 .venv/.ready: wheels/engine.txt wheels/tests.txt wheels/torch-$(TORCH).txt server/pyproject.toml

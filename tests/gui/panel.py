@@ -58,7 +58,7 @@ def play():
 
     use("dies")
     yield from click(image_area, *button(image_area, "rectify"))
-    yield lambda: main_thread.latest().problem
+    yield lambda: main_thread.latest() and main_thread.latest().problem
     yield 0.5
     shot("06-problem")
 
