@@ -13,12 +13,15 @@ from ...models.facts import Facts
 from ...models.model import Model
 from ...problems import Problem
 from ...progress import Progress
+from .finish import mode
 from .inputs import check
 from .plan import Kept, Plan, Shape
 from .preparation import prepare
 from .room import Room
 from .settings import Settings
 from .windows import Grid, tiles, windows_of
+
+_PATCHES_BASE, _PATCHES_PIXEL = 3.0, 4e-5  # seconds, and seconds a pixel of the target
 
 Size = tuple[int, int]  # (height, width), latent pixels
 
@@ -30,6 +33,8 @@ def plan_for(facts: Facts, model: Model | None, sizes: dict[str, Any], settings:
     (the same references again), windows, seconds, peak_memory (bytes), notes}; seconds and peak_memory None where unknown.
     """
     chosen = Settings.of(settings)
+    if mode(chosen, facts.family) == "instead":
+        return _by_patches(sizes)
     references, target = _sizes(sizes, facts.factor)
     references = [side[::-1] if k % 2 else side for side in references for k in range(chosen.augment + 1)]
     rung, windows = None, windows_of(chosen.window, facts.sample_size, facts.factor)
@@ -49,18 +54,37 @@ def plan_for(facts: Facts, model: Model | None, sizes: dict[str, Any], settings:
 def plan_of(facts: Facts, model: Model, request: Request) -> dict[str, Any]:
     """For these very pictures: `calls` counts what really is kept of them, and seconds are measured where they are not known."""
     settings = check(request)
+    if mode(settings, model.family) == "instead":
+        return _by_patches(_sizes_of(request)) | {"calls_first": 0}
     room = Room(model, settings)
     work = prepare(model, request, settings, Progress(silent), room)
     grids = [image.grid for image in work.images]
     for height, width in {grid.window for grid in grids}:
         if calibration.known(facts.hash, facts.device, facts.dtype, height * width) is None:
             calibration.measure(model, height, width)
-    sizes = {
+    general = plan_for(facts, model, _sizes_of(request), settings.as_dict())
+    return _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
+
+
+def _by_patches(sizes: dict[str, Any]) -> dict[str, Any]:
+    """Without a network; seconds are those of one slow core, and grow with the pixels."""
+    _sizes(sizes, 1)
+    width, height = sizes["target"]
+    return {
+        "calls": 0,
+        "calls_if_kept": 0,
+        "windows": {"count": 1, "size": [width, height]},
+        "seconds": round(_PATCHES_BASE + _PATCHES_PIXEL * width * height, 1),
+        "peak_memory": None,
+        "notes": ["Made of the reference's patches, without the network."],
+    }
+
+
+def _sizes_of(request: Request) -> dict[str, Any]:
+    return {
         "references": [[image.shape[1], image.shape[0]] for image in request.references],
         "target": [request.target.shape[1], request.target.shape[0]],
     }
-    general = plan_for(facts, model, sizes, settings.as_dict())
-    return _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
 
 
 def _told(facts: Facts, plan: Plan, grids: list[Grid], calls_if_kept: int, peak_memory: int | None) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
 
 def to_image(x: torch.Tensor, height: int, width: int) -> np.ndarray:
     """(1, 3, H, W) in [−1, 1] → (height, width, 3) in [0, 1], what was padded cut off."""
-    picture = (x[0, :, :height, :width] / 2 + 0.5).clamp(0, 1)
+    picture = (x[0, :, :height, :width] / 2 + 0.5).clamp_(0, 1)
     return np.ascontiguousarray(picture.movedim(0, 2).float().cpu().numpy())
 
 

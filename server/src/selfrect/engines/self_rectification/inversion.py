@@ -19,11 +19,11 @@ from .windows import Box, Grid
 class InvertedImage:
     """A reference or the target, as far as it is inverted, and the keys and values that it offers.
 
-    pixels: (1, 3, H, W) in [−1, 1], as long as they are needed. grid: its windows. pieces: in which parts it offers its
+    pixels: (1, 3, H, W) in [−1, 1], None once they are not needed any more. grid: its windows. pieces: in which parts it offers its
     keys and values. plan: what is to be done with it. items: keys and values at hand.
     """
 
-    def __init__(self, pixels: torch.Tensor, key: str, grid: Grid, pieces: list[Box]):
+    def __init__(self, pixels: torch.Tensor | None, key: str, grid: Grid, pieces: list[Box]):
         self.pixels, self.key, self.grid, self.pieces = pixels, key, grid, pieces
         self.plan: ImagePlan | None = None
         self.latents: Latents | None = None
@@ -33,6 +33,7 @@ class InvertedImage:
         """z_n (1, C, h, w) float32. z_1, which is z_0, comes from the codec when it is first asked for."""
         if n <= 1 and n not in self.latents:
             self.latents[1] = network.model.codec.encode(self.pixels).float()
+            self.pixels = None  # of a large picture, many bytes
         return self.latents[n]
 
     def latent_shape(self, network: Network) -> tuple[int, ...]:

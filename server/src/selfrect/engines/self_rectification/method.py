@@ -12,11 +12,13 @@ import torch
 from ...device import reset_peak_memory
 from ...engine import Report, Request, Result, silent
 from ...memory import applied, is_out_of_memory
+from ...models.facts import facts_of
 from ...models.model import Model
 from ...models.precision import check as check_numbers
 from ...models.precision import with_fallback
 from ...problems import from_exception
 from ...progress import Progress
+from .finish import finish, mode, synthesize_without
 from .inputs import check, to_image
 from .inversion import Injected, InvertedImage, invert
 from .plan import detail_item, structure_item
@@ -54,6 +56,9 @@ def rectify(
 def synthesize(model: Model, request: Request, report: Report) -> Result:
     """The same by the small interface of all engines."""
     settings, progress = check(request), Progress(report)
+    if mode(settings, model.family) == "instead":
+        named = {"name": model.name, "family": model.family, "hash": model.hash}
+        return synthesize_without(facts_of(model), named, request, report)
     return with_fallback(model, lambda model: _within_memory(model, request, settings, progress))
 
 
@@ -82,7 +87,10 @@ def _synthesize(model: Model, request: Request, settings: Settings, progress: Pr
         _invert(work, "invert reference", [batch for batch in batches if batch != [work.target]])
         _invert(work, "invert target", [batch for batch in batches if batch == [work.target]])
         rounds = _rounds(work)
-    return Result(rounds[-1], record(work, room.notes), rounds)
+    if mode(settings, model.family) != "finish":
+        return Result(rounds[-1], record(work, room.notes), rounds)
+    drawn = finish(rounds[-1], request, settings, model.device, progress)
+    return Result(drawn.image, record(work, room.notes, drawn.note), rounds)
 
 
 def _batches(images: list[InvertedImage], size: int) -> list[list[InvertedImage]]:
@@ -118,7 +126,7 @@ def _rounds(work: Work) -> list[np.ndarray]:
                 z = fine_sampling(network, z, detail, s, work.grid, work.growth, previews.show)
         with work.progress.stage("decode", 1):
             x = work.model.codec.decode(z)
-            check_numbers(x, work.target.pixels)
+            check_numbers(x, work.glimpse)
             keeping.keep_latent(work.keys.sampled[r], z)
             pictures.append(to_image(x, *work.request.target.shape[:2]))
             previews.show_round(x)

@@ -13,6 +13,7 @@ from ...memory import Rung
 from ...models.model import Model
 from ...progress import Progress
 from .background import Growth
+from .finish import mode, share
 from .inputs import alpha_map, prepare_references, prepare_target
 from .inversion import InvertedImage
 from .keeping import Keeping
@@ -26,7 +27,7 @@ from .windows import Grid, Windows, tiles
 
 @dataclass
 class Work:
-    """One run: what it works with, and its plan. references: turned copies included."""
+    """One run: what it works with, and its plan. references: turned copies included. glimpse: of the target, a few of its pixels."""
 
     model: Model
     request: Request
@@ -38,6 +39,7 @@ class Work:
     references: list[InvertedImage]
     target: InvertedImage
     growth: Growth | None
+    glimpse: torch.Tensor
     plan: Plan | None = None
     keys: Keys | None = None
 
@@ -73,10 +75,11 @@ def prepare(model: Model, request: Request, settings: Settings, progress: Progre
         model, request, settings, network, progress, keeping, rung, references,
         target=_image(keeping, target, sizes[-1], windows),
         growth=_growth(model, request, settings, sizes[-1]),
+        glimpse=target[..., ::8, ::8].clone(),
     )  # fmt: skip
     _plan(work)
     room.make()
-    progress.plan(work.plan.calls)
+    progress.plan(work.plan.calls + (share(work.plan.calls) if mode(settings, model.family) == "finish" else 0))
     return work
 
 
@@ -109,6 +112,8 @@ def _plan(work: Work) -> None:
     work.plan = Plan(work.settings, shapes, target, hold, kept[:-1], kept[-1], **stages)
     for image, plan in zip(work.images, work.plan.images, strict=True):
         image.plan = plan
+        if not (plan.needs_encoding or (image is work.target and work.plan.needs_target)):
+            image.pixels = None
 
 
 def _look_up(work: Work, image: InvertedImage, plan: ImagePlan) -> Kept:

@@ -13,8 +13,8 @@ from .description import DESCRIPTION
 from .preparation import Work
 
 
-def record(work: Work, notes: list[str]) -> dict[str, Any]:
-    """JSON-ready. windows: of the target; seconds_per_call: the median of calls without exchange, None where there were none."""
+def record(work: Work, notes: list[str], patches: dict[str, Any] | None = None) -> dict[str, Any]:
+    """JSON-ready. patches: what `finish` noted. windows: of the target; seconds_per_call: the median of calls without exchange, None where there were none."""
     model, progress = work.model, work.progress
     height, width = work.request.target.shape[:2]
     factor = model.codec.factor
@@ -35,6 +35,7 @@ def record(work: Work, notes: list[str]) -> dict[str, Any]:
         "peak_memory": peak_memory(model.device),
         "memory_rung": asdict(work.rung),
         "notes": notes,
+        "patches": patches or {"mode": "off"},
     }
 
 

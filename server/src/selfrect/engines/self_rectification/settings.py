@@ -44,6 +44,13 @@ class Settings:
         0,
         8192,
     )
+    patches: str = setting(
+        "auto",
+        "Patches",
+        "Draw the picture from pieces of the reference itself. off: the network alone, as in the paper; finish: after the network, "
+        "for sharp detail; instead: no network; auto: instead with the embedded model, else off",
+        choices=("auto", "off", "finish", "instead"),
+    )
     seed: int = 0
 
     @classmethod
