@@ -123,7 +123,7 @@ class EngineLink:
             sentence = f"The engine was started but did not greet within {deadlines.greeting:g} s."
             return self._with_log(problems.Problem("engine_start", sentence, "See its last words in the log."))
         if self._in_frame and local and seconds > deadlines.half_frame:  # over ssh, a line may well hang for so long
-            sentence = f"The engine fell silent in the middle of a message, gave no sign of life for {deadlines.half_frame:g} s and was ended."
+            sentence = f"The engine fell silent in the middle of a message for {deadlines.half_frame:g} s and was ended."
             return self._with_log(problems.Problem("engine_silent", sentence, _RESTART))
         deadline = deadlines.silence if self.loaded else deadlines.loading
         if self.greeted and seconds > deadline:

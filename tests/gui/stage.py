@@ -85,7 +85,7 @@ def region(area: bpy.types.Area, kind: str = "UI") -> bpy.types.Region:
 
 
 #: how far below the top of the sidebar a button's middle is, in pixels
-BELOW_TOP = {"settings": 489, "rectify": 179, "cancel": 262, "apply": 330}
+BELOW_TOP = {"rectify": 179, "cancel": 262}
 
 
 def button(area: bpy.types.Area, name: str) -> tuple[int, int]:
