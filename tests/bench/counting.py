@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import selfrect
+import subjects
 import torch
 import torch.nn.functional as F
 from plain_way import PlainWay
@@ -72,7 +73,7 @@ def ours(model: selfrect.Model, references: list[np.ndarray], targets: list[np.n
     for target in targets:
         count.clear()
         model.codec.count.clear()
-        result = selfrect.rectify(model, references, target, settings)
+        result = selfrect.rectify(model, references, target, subjects.ALONE | settings)
         assert result.record["network_calls"] == sum(count.values()), (result.record["network_calls"], count)
         found.append(count | model.codec.count)
     return found

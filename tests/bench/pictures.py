@@ -14,8 +14,8 @@ import torch
 from selfrect import kept
 from selfrect.models.model import Model
 
-FEW = {"steps": 4, "p1": 2, "s1": 2, "p2": 1, "s2": 1}
-WHOLE = {"steps": 50, "p1": 20, "s1": 20, "p2": 5, "s2": 5}
+FEW = {"patches": "off", "steps": 4, "p1": 2, "s1": 2, "p2": 1, "s2": 1}
+WHOLE = {"patches": "off", "steps": 50, "p1": 20, "s1": 20, "p2": 5, "s2": 5}
 
 
 def differences(models: list[str]) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def differences(models: list[str]) -> list[dict[str, Any]]:
             kept.use(memory=0, disk=0)
             model = selfrect.load_model(subjects.folder(name), device="auto", dtype=dtype)
             started = time.perf_counter()
-            result = selfrect.rectify(model, reference, target, settings)
+            result = selfrect.rectify(model, reference, target, subjects.ALONE | settings)
             seconds, db = time.perf_counter() - started, psnr(result.image, plain)
             what = f"{name}, 256², T = {settings['steps']}, {result.record['dtype']} against the plain way"
             text = f"{db:.1f} dB, largest difference {np.abs(result.image - plain).max():.1e}; "

@@ -128,7 +128,7 @@ LIMITED = """
     from selfrect import kept, memory
     kept.use(memory=0, disk=0)
     model = selfrect.load_model("mini", device="cpu", dtype="float32")
-    settings = dict(steps=4, p1=1, s1=1, p2=1, s2=1, augment=3)
+    settings = dict(steps=4, p1=1, s1=1, p2=1, s2=1, augment=3, patches="off")
     picture = lambda side, seed: np.random.default_rng(seed).random((side, side, 3), np.float32)
     selfrect.rectify(model, picture(64, 0), picture(64, 1), settings)
     ladder, held = memory.Ladder(model), memory.held(model.device)
@@ -167,7 +167,7 @@ def test_stable_diffusions_shape_fits_a_small_gpu(tmp_path, side, gib):
     try:
         model = load_model(subjects.folder("sd"), device="cuda")
         rng = np.random.default_rng(0)
-        settings = {"steps": 4, "p1": 2, "s1": 2, "p2": 1, "s2": 1}
+        settings = {"steps": 4, "p1": 2, "s1": 2, "p2": 1, "s2": 1, "patches": "off"}
         result = selfrect.rectify(model, rng.random((512, 512, 3), np.float32), rng.random((side, side, 3), np.float32), settings)
         assert result.image.shape == (side, side, 3)
         assert torch.cuda.max_memory_reserved() <= gib * GIB
