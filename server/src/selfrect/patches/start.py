@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A first layout of the background: blocks of the reference that go on with what is there (Efros and Freeman 2001), placed things first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from .sources import Sources
+from .usage import Usage
+
+_ALIKE = 1.1  # one of the blocks that fit up to this much worse than the best is taken, by chance
+_DEAR = 0.25  # of the variance: the price of a place once used throughout
+_NOTHING = 0.02  # of a block: less that is known cannot guide
+
+
+def quilt(
+    picture: torch.Tensor,
+    known: torch.Tensor,
+    sources: Sources,
+    usage: Usage,
+    block: int,
+    evenness: float,
+    generator: torch.Generator,
+    wrap: tuple[bool, bool] = (False, False),
+    alive: Callable[[], None] = lambda: None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """picture (3, H, W), known (H, W) bool: what is placed. Returns the picture filled, and the matches (H, W) of what was filled,
+    −1 where it was known. block: px, at most what fits into the sources. wrap: (x, y), blocks reach around the edges.
+    """
+    picture, known = picture.clone(), known.clone()
+    matches = torch.full(known.shape, -1, dtype=torch.long, device=known.device)
+    layout = _Blocks(sources, block, evenness, generator)
+    counts = torch.zeros(usage.places, device=known.device)
+    waiting = _blocks(tuple(known.shape), block, generator, wrap, known.device)
+    while waiting:
+        alive()
+        fractions = torch.stack([known[part].float().mean() for part in waiting]).cpu()
+        number = int(torch.where(fractions < 1, fractions, -1.0).argmax())
+        rows, columns = part = waiting.pop(number)
+        if fractions[number] == 1:
+            continue
+        place = layout.fitting(picture[:, rows, columns], known[part], usage.of_counts(counts, block))
+        from_source, numbers = layout.cut(place)
+        new = ~known[part]
+        picture[:, rows, columns] = torch.where(new, from_source, picture[:, rows, columns])
+        matches[part] = torch.where(new, numbers, matches[part])
+        counts += torch.bincount(usage.place[numbers[new]], minlength=usage.places)
+        known[part] = True
+    return picture, matches
+
+
+class _Blocks:
+    """All blocks of the sources, named by their upper left corners."""
+
+    def __init__(self, sources: Sources, block: int, evenness: float, generator: torch.Generator):
+        self.sources, self.block, self.evenness, self.generator = sources, block, evenness, generator
+        pictures = sources.pictures
+        self.layers = torch.cat([pictures, pictures.square().sum(1, keepdim=True)], 1)
+        self.whole = F.max_pool2d((~sources.valid)[:, None].float(), block, stride=1)[:, 0] < 0.5
+        self.variance = pictures.permute(1, 0, 2, 3)[:, sources.valid].var(1).sum()
+
+    def fitting(self, picture: torch.Tensor, known: torch.Tensor, used: torch.Tensor) -> int:
+        """A block that agrees with what is known of `picture` (3, b, b). used (S, h, w): how often each place is, 1 the average."""
+        cost = F.avg_pool2d(used[:, None], self.block, stride=1)[:, 0] * (_DEAR * self.evenness * self.variance)
+        if known.float().mean() > _NOTHING:
+            mask = known[None].to(picture.dtype)
+            kernel = torch.cat([-2 * picture * mask, mask])[None]
+            differences = F.conv2d(self.layers, kernel)[:, 0] + (picture.square() * mask).sum()
+            cost = cost + differences.clamp_min(0) / mask.sum()
+        cost = torch.where(self.whole, cost, torch.inf).reshape(-1)
+        good = (cost <= cost.min() * _ALIKE + 1e-5 * self.variance).nonzero()[:, 0]
+        return int(good[int(torch.randint(0, len(good), (1,), generator=self.generator))])
+
+    def cut(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The block's picture (3, b, b) and the numbers of its pixels (b, b)."""
+        _, height, width = self.sources.shape
+        rows, columns = self.whole.shape[1:]
+        s, y, x = place // (rows * columns), place // columns % rows, place % columns
+        line = torch.arange(self.block, device=self.layers.device)
+        numbers = (s * height + y + line[:, None]) * width + x + line
+        return self.sources.pictures[s, :, y : y + self.block, x : x + self.block], numbers
+
+
+def _blocks(
+    size: tuple[int, int], block: int, generator: torch.Generator, wrap: tuple[bool, bool], device: torch.device
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Rows (b, 1) and columns (b,) of blocks that overlap by a third and cover all; the grid begins by chance."""
+    stride = max(1, block * 2 // 3)
+    first = torch.randint(-stride + 1, 1, (2,), generator=generator).tolist()
+    line, lines = torch.arange(block, device=device), []
+    for length, begin, around in zip(size, first, reversed(wrap), strict=True):
+        inside = sorted({min(max(k, 0), length - block) for k in range(begin, length, stride)})
+        starts = range(begin, begin + length, stride) if around else inside
+        lines.append([(line + k) % length for k in starts])
+    return [(rows[:, None], columns) for rows in lines[0] for columns in lines[1]]
