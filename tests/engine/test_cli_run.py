@@ -21,7 +21,7 @@ from selfrect.image import read_image, read_info, write_image
 MORE = {"PYTHONPATH": str(Path(selfrect.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 SELFRECT = [sys.executable, "-m", "selfrect"]
 RECTIFY = [*SELFRECT, "rectify", "--reference", "wood.tif", "--target", "rough.png", "--output", "result.png", "--device", "cpu"]
-FEW_STEPS = ["--steps", "4", "--p1", "3", "--s1", "1", "--p2", "1", "--s2", "1"]
+FEW_STEPS = ["--patches", "off", "--steps", "4", "--p1", "3", "--s1", "1", "--p2", "1", "--s2", "1"]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from selfrect.models.codec import AutoencoderCodec
 from selfrect.problems import Problem
 
 T = 8
-BASE = {"steps": T, "p1": 4, "s1": 4, "p2": 2, "s2": 2}
+BASE = {"patches": "off", "steps": T, "p1": 4, "s1": 4, "p2": 2, "s2": 2}
 WAY = T - 1  # network calls of one way up or down
 DETAIL = T - 1 - 2  # of the steps at which round 2, and by the way round 1, attends to a reference; as many invert it
 FIRST = 2 * DETAIL + (T - 2) + 3 + 4 * WAY

@@ -88,7 +88,7 @@ SIZES = {"references": [[512, 512]], "target": [512, 512]}
 
 
 def dry(sizes=SIZES, **settings):
-    return registry.plan("self-rectification", "mini", "cpu", "float32", sizes, settings)
+    return registry.plan("self-rectification", "mini", "cpu", "float32", sizes, {"patches": "off", **settings})
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_sizes_that_are_none_are_refused(sizes):
 
 def test_with_the_pictures_what_is_kept_of_them_counts():
     picture = np.random.default_rng(0).random((32, 32, 3), dtype=np.float32)
-    request = Request([picture], picture[::-1].copy(), 0, {"steps": 4, "p1": 2, "s1": 1, "p2": 1, "s2": 1})
+    request = Request([picture], picture[::-1].copy(), 0, {"patches": "off", "steps": 4, "p1": 2, "s1": 1, "p2": 1, "s2": 1})
     told = ("self-rectification", "mini", "cpu", "float32")
     before = registry.plan(*told, {}, {}, request)
     assert (before["calls"], before["calls_first"], before["calls_if_kept"]) == (19, 19, 15)
@@ -144,7 +144,7 @@ def test_the_command_tells_it_and_makes_nothing(tmp_path, capsys):
     picture = np.random.default_rng(0).random((32, 32, 3), dtype=np.float32)
     selfrect.write_image(tmp_path / "a.png", picture)
     words = ["rectify", "--reference", str(tmp_path / "a.png"), "--target", str(tmp_path / "a.png"), "--plan", "--device", "cpu"]
-    words += ["--model", "mini"]
+    words += ["--model", "mini", "--patches", "off"]
     assert cli.main(words) == 0
     assert capsys.readouterr().out.startswith("351 network calls (263 for another target with the same reference), about ")
     assert cli.main([*words, "--json"]) == 0

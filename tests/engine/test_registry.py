@@ -10,7 +10,7 @@ from selfrect.engine import Request
 from selfrect.models import loading
 from selfrect.problems import Problem
 
-QUICK = {"steps": 2, "p1": 1, "s1": 1, "p2": 1, "s2": 1, "rounds": 1}
+QUICK = {"patches": "off", "steps": 2, "p1": 1, "s1": 1, "p2": 1, "s2": 1, "rounds": 1}
 
 
 def request(**settings):

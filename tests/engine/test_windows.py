@@ -113,7 +113,7 @@ def test_where_windows_disagree_the_way_from_one_to_the_other_is_smooth():
 
 # ---------------------------------------------------------------- in a run
 
-QUICK = {"steps": 4, "p1": 2, "s1": 1, "p2": 2, "s2": 1}
+QUICK = {"patches": "off", "steps": 4, "p1": 2, "s1": 1, "p2": 2, "s2": 1}
 
 
 @pytest.fixture(scope="module")

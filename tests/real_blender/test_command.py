@@ -13,7 +13,7 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 SIZE = 128
-STEPS = ("--steps", "20", "--p1", "8", "--s1", "8", "--p2", "2", "--s2", "2")
+STEPS = ("--patches", "off", "--steps", "20", "--p1", "8", "--s1", "8", "--p2", "2", "--s2", "2")
 
 
 @pytest.fixture(scope="module")

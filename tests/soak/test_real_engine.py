@@ -36,7 +36,7 @@ def queue(tmp_path, monkeypatch):
 
 def request(steps: int = 4, seed: int = 0) -> RectifyRequest:
     reference, target = np.random.default_rng(seed).random((2, SIZE, SIZE, 4), np.float32)
-    settings = {"steps": steps, "p1": 1, "s1": 1, "p2": 1, "s2": 1}
+    settings = {"patches": "off", "steps": steps, "p1": 1, "s1": 1, "p2": 1, "s2": 1}
     return RectifyRequest([reference], target, seed=seed, settings=settings)
 
 
@@ -100,7 +100,7 @@ def test_memory_runs_out_and_comes_back(queue):
     big = np.random.default_rng(0).random((1024, 1024, 4), np.float32)
     queue.cancel(job)
     pump_until(queue, lambda: job.finished, LONGEST)
-    starved = queue.wait(queue.submit(RectifyRequest([big], big, settings={"steps": 4})), timeout=LONGEST)
+    starved = queue.wait(queue.submit(RectifyRequest([big], big, settings={"patches": "off", "steps": 4})), timeout=LONGEST)
     assert (starved.state, starved.problem.code) == (JobState.FAILED, "out_of_memory")
     assert queue._link.process.pid == pid, "the engine lives"
     resource.prlimit(pid, resource.RLIMIT_AS, before)

@@ -24,7 +24,7 @@ class Progress:
         """The work begins, or begins anew in another way; the fraction told never falls back."""
         self.planned, self.calls = max(planned, 1), 0
         self.seconds: dict[str, float] = {}
-        self._stage, self._step, self._steps = "", 0, 1
+        self._stage, self._step, self._steps, self._beside = "", 0, 1, 0.0
 
     def plan(self, calls: int) -> None:
         """How many network calls the work will need, told before the first."""
@@ -50,9 +50,14 @@ class Progress:
         """Show a picture (h, w, 3) in [0, 1] of the state reached."""
         self._tell(picture())
 
+    def beside(self, part: float, calls: float) -> None:
+        """`part`, in [0, 1], of work is done that is no network call and counts for as much as `calls` of them."""
+        self._beside, self._step = part * calls, round(part * self._steps)
+        self._tell()
+
     def total_seconds(self) -> float:
         return time.monotonic() - self._started
 
     def _tell(self, preview: np.ndarray | None = None) -> None:
-        self._fraction = max(self._fraction, min(self.calls / self.planned, 1.0))
+        self._fraction = max(self._fraction, min((self.calls + self._beside) / self.planned, 1.0))
         self.report(self._stage, max(self._step, 1), self._steps, preview, self._fraction)

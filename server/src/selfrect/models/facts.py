@@ -17,19 +17,20 @@ from .store import find
 @dataclass(frozen=True)
 class Facts:
     """hash: of the network's weights, "" where not known. factor: image pixels per latent pixel. sample_size: of the model's
-    training, latent pixels. device, dtype: what work on it would take, by name."""
+    training, latent pixels. family: as `Model.family`, "" where not known. device, dtype: what work on it would take, by name."""
 
     hash: str
     factor: int
     sample_size: int | None
     device: str
     dtype: str
+    family: str = ""
 
 
 def facts_of(model: Any) -> Facts:
     """Of a loaded model."""
     dtype = str(model.dtype).removeprefix("torch.")
-    return Facts(model.hash, model.codec.factor, model.unet.config.sample_size, str(model.device), dtype)
+    return Facts(model.hash, model.codec.factor, model.unet.config.sample_size, str(model.device), dtype, model.family)
 
 
 def read_facts(name: str, device: str, dtype: str) -> Facts:
@@ -39,7 +40,12 @@ def read_facts(name: str, device: str, dtype: str) -> Facts:
     number_type = str(choose_dtype(dtype, chosen)).removeprefix("torch.")
     if place.is_file():  # a single checkpoint tells its sizes only when it is opened; nearly all are of this shape
         return Facts("", 8, 64, str(chosen), number_type)
-    return Facts(_hash(place / "unet"), _factor(place), _read(place / "unet").get("sample_size"), str(chosen), number_type)
+    return Facts(_hash(place / "unet"), _factor(place), _read(place / "unet").get("sample_size"), str(chosen), number_type, family_of(name))
+
+
+def family_of(name: str) -> str:
+    """ "mini" for a model with a codec of its own; "" where only loading it tells. Raises Problem: model_missing, pickle_refused."""
+    return "mini" if (find(name) / "codec").is_dir() else ""
 
 
 def _factor(place: Path) -> int:

@@ -14,7 +14,9 @@ from .preparation import Work
 
 
 def record(work: Work, notes: list[str], patches: dict[str, Any] | None = None) -> dict[str, Any]:
-    """JSON-ready. patches: what `finish` noted. windows: of the target; seconds_per_call: the median of calls without exchange, None where there were none."""
+    """JSON-ready. patches: what `finish` noted.
+
+    windows: of the target; seconds_per_call: the median of calls without exchange, None where there were none."""
     model, progress = work.model, work.progress
     height, width = work.request.target.shape[:2]
     factor = model.codec.factor
