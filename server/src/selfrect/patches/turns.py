@@ -15,7 +15,7 @@ _ASKED = 800  # placed pixels that are looked for
 _PATCH, _DIMENSIONS = 9, 24
 _ROUGH, _FINE = 15, 5  # degrees
 _MOST = 10
-_GAIN = 0.02  # of what is left unexplained: less is no reason for one more turn
+_GAIN = 0.05  # of what is left unexplained: less is no reason for one more turn
 _APART = 10  # degrees between two turns: nearer ones are one turn, resampled in two ways
 
 
