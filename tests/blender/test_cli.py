@@ -109,7 +109,8 @@ def test_a_report_that_cannot_be_written_is_a_failure(extension, fake_engine, pi
 def test_the_real_engine_with_its_embedded_model(extension, real_engine, pictures, tmp_path):
     """The one slow test here: few steps, few pixels, all stations."""
     report = tmp_path / "report.json"
-    pair, steps = ["--reference", "bark.png", "--target", "rough"], ["--steps", "2", "--rounds", "1", "--p1", "1", "--s1", "0", "--patches", "off"]
+    pair = ["--reference", "bark.png", "--target", "rough", "--patches", "off"]
+    steps = ["--steps", "2", "--rounds", "1", "--p1", "1", "--s1", "0"]
     code = extension.cli.main(["rectify", "--engine", real_engine, "--report", str(report), *pair, *steps])
     report = json.loads(report.read_text())
     assert (code, report["problem"]) == (0, None)
