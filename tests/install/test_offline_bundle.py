@@ -97,7 +97,8 @@ def test_one_zip_installs_and_works_without_any_network(extension, tmp_path):
     picture = tmp_path / "picture.png"
     without_network(root / "env/bin/python", "-I", "-c", DRAW, picture, check=True)
     result = tmp_path / "result.png"
-    options = ["--model", "mini", "--patches", "off", "--steps", "4", "--p1", "2", "--s1", "1", "--p2", "2", "--s2", "1", "--last-up-levels", "1"]
+    options = ["--model", "mini", "--patches", "off", "--steps", "4", "--p1", "2",
+             "--s1", "1", "--p2", "2", "--s2", "1", "--last-up-levels", "1"]
     pictures = ["--reference", picture, "--target", picture, "--output", result]
     made = without_network(root / "env/bin/selfrect", "rectify", *options, *pictures)
     assert made.returncode == 0, made.stderr
