@@ -32,7 +32,7 @@ class Case:
 def cases(folder: Path, size: int) -> Iterator[Case]:
     """All of the folder's cases, brought to size²."""
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for target in sorted(place.glob("target-?.*")):
+        for target in sorted(path for path in place.glob("target-?.*") if not path.stem.endswith(".mask")):
             published = next(place.glob("published-result.*"), None) if target.stem.endswith("-1") else None
             yield Case(
                 f"{place.name}-{target.stem.rsplit('-', 1)[1]}",
