@@ -8,7 +8,6 @@ checksum of its data, and is thrown away when anything about it is wrong. A disk
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 import zlib
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 from ..models.cache import keep
 
 ENDING = ".safetensors"
+HEADER = 256  # bytes for one tensor's name and place, more than enough
 UNFINISHED_SECONDS = 3600  # an unfinished file of that age was left by a process that died
 
 Tensors = dict[str, Any]
@@ -36,11 +36,9 @@ class OnDisk:
     def read(self, key: str) -> Tensors | None:
         """The tensors, on the CPU; None where there are none or the file is damaged (then it is deleted)."""
         file = self._file(key)
-        try:
-            data = file.read_bytes()
-        except OSError:
+        if not file.is_file():
             return None
-        tensors = _unpack(data)
+        tensors = _read(file)
         with contextlib.suppress(OSError):
             if tensors is None:
                 file.unlink()
@@ -49,11 +47,10 @@ class OnDisk:
         return tensors
 
     def write(self, key: str, tensors: Tensors) -> None:
-        data = _pack(tensors)
-        if len(data) > self.budget:
-            return
-        self._make_room(len(data))
-        keep(self._file(key), lambda unfinished: unfinished.write_bytes(data))
+        size = sum(tensor.nbytes + HEADER for tensor in tensors.values()) + HEADER
+        if size <= self.budget:
+            self._make_room(size)
+            keep(self._file(key), lambda unfinished: _write(unfinished, tensors))
 
     def has(self, key: str) -> bool:
         return self._file(key).is_file()
@@ -94,33 +91,38 @@ class OnDisk:
         return self.folder / f"{key}{ENDING}"
 
 
-def _pack(tensors: Tensors) -> bytes:
-    from safetensors.torch import save
+def _write(file: Path, tensors: Tensors) -> None:
+    """Raises OSError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    return save(tensors, {"crc32": str(_checksum(save(tensors)))})
+    try:
+        save_file(tensors, file, {"crc32": _checksum(tensors)})
+    except SafetensorError as error:  # its word for a disk that is full
+        raise OSError(str(error)) from error
 
 
-def _unpack(data: bytes) -> Tensors | None:
-    """The tensors of a file's bytes, or None where they are not what was written."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+def _read(file: Path) -> Tensors | None:
+    """The tensors of a file, or None where they are not what was written."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        tensors = load(data)
-        header = json.loads(data[8 : _data_begin(data)])
-        return tensors if header["__metadata__"]["crc32"] == str(_checksum(data)) else None
-    except (SafetensorError, ValueError, KeyError, TypeError):
+        with safe_open(file, "pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no dictionary
+            return tensors if (opened.metadata() or {}).get("crc32") == _checksum(tensors) else None
+    except (SafetensorError, OSError, ValueError, RuntimeError):
         return None
 
 
-def _checksum(data: bytes) -> int:
-    return zlib.crc32(memoryview(data)[_data_begin(data) :])
+def _checksum(tensors: Tensors) -> str:
+    import torch
 
-
-def _data_begin(data: bytes) -> int:
-    """Where the header ends: its length stands in the first eight bytes."""
-    return 8 + int.from_bytes(data[:8], "little")
+    crc = 0
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), crc)
+    return str(crc)
 
 
 def _delete(file: Path) -> None:

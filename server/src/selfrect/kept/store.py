@@ -9,6 +9,8 @@ from . import budgets
 from .in_memory import InMemory, Tensors
 from .on_disk import OnDisk
 
+LARGE = 64 * 2**20  # bytes; what is larger and lies on disk is not held in memory as well
+
 
 class Store:
     """folder, memory, disk: None takes what `budgets` says; budgets in bytes, memory per place."""
@@ -22,7 +24,7 @@ class Store:
         tensors = self.memory.get(key)
         if tensors is None and self.disk.budget:
             tensors = self.disk.read(key)
-            if tensors is not None:
+            if tensors is not None and not _is_large(tensors):
                 self.memory.put(key, tensors)
         return tensors
 
@@ -31,9 +33,10 @@ class Store:
         return self.memory.has(key) or (self.disk.budget > 0 and self.disk.has(key))
 
     def put(self, key: str, tensors: Tensors, disk: bool = True) -> None:
-        self.memory.put(key, tensors)
         if disk and self.disk.budget:
             self.disk.write(key, tensors)
+        if not (disk and _is_large(tensors)):
+            self.memory.put(key, tensors)
 
     def release(self) -> None:
         """Give the memory back; what is on disk stays."""
@@ -55,3 +58,7 @@ class Store:
             "memory": {"entries": count, "bytes": size},
             "disk": on_disk | {"budget": self.disk.budget, "folder": str(self.disk.folder)},
         }
+
+
+def _is_large(tensors: Tensors) -> bool:
+    return sum(tensor.nbytes for tensor in tensors.values()) > LARGE

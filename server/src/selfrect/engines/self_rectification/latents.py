@@ -21,6 +21,7 @@ class Latents:
     """
 
     def __init__(self, device: torch.device, each: int, steps: int, needed: frozenset[int]):
+        self._needed = needed
         self._taken = None if each * steps <= ON_DEVICE else needed | {1}
         size = each * (steps if self._taken is None else len(self._taken))
         self._device, self._home = device, device if size <= ON_DEVICE else torch.device("cpu")
@@ -41,6 +42,11 @@ class Latents:
             self._shape = z.shape
             place = self._file.append(z) if self._file else None
             self._at[n] = z.to(self._home) if place is None else place
+
+    def let_go_of_the_first(self) -> None:
+        """Round 1 has begun: where memory counts and nothing else asks for it, z_1 goes."""
+        if self._taken is not None and 1 not in self._needed:
+            self._at.pop(1, None)
 
     def tensors(self) -> dict[int, torch.Tensor]:
         """Those that lie in memory, by n."""

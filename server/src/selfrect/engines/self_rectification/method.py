@@ -82,7 +82,7 @@ def _synthesize(model: Model, request: Request, settings: Settings, progress: Pr
     reset_peak_memory(model.device)
     with progress.stage("encode", 1):
         work = prepare(model, request, settings, progress, room)
-    with applied(model, work.rung):
+    with applied(model, work.rung_at_work):
         batches = _batches(work.images, work.rung.batch if model.device.type != "cpu" else 1)
         _invert(work, "invert reference", [batch for batch in batches if batch != [work.target]])
         _invert(work, "invert target", [batch for batch in batches if batch == [work.target]])
@@ -115,29 +115,42 @@ def _rounds(work: Work) -> list[np.ndarray]:
     structure = Injected(network, [work.target], lambda i: structure_item(settings, i), keeping)
     detail = Injected(network, work.references, lambda i: detail_item(settings, i), keeping)
     previews = Previews(work.model, network.schedule, work.progress, work.request.target.shape[:2], work.request.preview)
-    pictures, x = [], None
+    pictures, x, last = [], None, len(settings.round_parameters()) - 1
     for r, (p, s) in enumerate(settings.round_parameters()):
         if r < work.plan.first:
             z = keeping.latent(work.keys.sampled[r], work.model.device)
         else:
-            z = _noisy(work, r, p, x, structure)
+            z, x = _start(work, r, x), None  # a large picture is not held while the network works
+            z = _noisy(work, r, p, z, structure)
             with work.progress.stage(f"round {r + 1} sampling", work.plan.sampling_calls(r)):
                 work.growth and work.growth.begin(r)
                 z = fine_sampling(network, z, detail, s, work.grid, work.growth, previews.show)
         with work.progress.stage("decode", 1):
             x = work.model.codec.decode(z)
             check_numbers(x, work.glimpse)
-            keeping.keep_latent(work.keys.sampled[r], z)
-            pictures.append(to_image(x, *work.request.target.shape[:2]))
+            if r < last:
+                keeping.keep_latent(work.keys.sampled[r], z)
+            if r == last or x[0, 0].numel() <= ALL_ROUNDS:
+                pictures.append(to_image(x, *work.request.target.shape[:2]))
             previews.show_round(x)
-    return pictures if pictures[-1][..., 0].size <= ALL_ROUNDS else pictures[-1:]
+    return pictures
 
 
-def _noisy(work: Work, r: int, p: int, x: torch.Tensor | None, structure: Injected) -> torch.Tensor:
-    """The latent that round r is sampled from. x: the picture of the round before, (1, 3, H, W) in [−1, 1]."""
+def _start(work: Work, r: int, x: torch.Tensor | None) -> torch.Tensor | None:
+    """The latent that round r inverts; None where its inversion is kept. x: the picture before, (1, 3, H, W) in [−1, 1]."""
     if r not in work.plan.inverts:
+        return None
+    if r > 0:
+        return work.model.codec.encode(x).float()
+    z = work.target.latent(work.network, 0)
+    work.target.latents.let_go_of_the_first()
+    return z
+
+
+def _noisy(work: Work, r: int, p: int, z: torch.Tensor | None, structure: Injected) -> torch.Tensor:
+    """The latent that round r is sampled from, made from z or kept."""
+    if z is None:
         return work.keeping.latent(work.keys.inverted[r], work.model.device)
-    z = work.target.latent(work.network, 0) if r == 0 else work.model.codec.encode(x).float()
     with work.progress.stage(f"round {r + 1} inversion", work.plan.inversion_calls(r)):
         z = structure_preserving_inversion(work.network, z, structure, p, work.grid)
         work.keeping.keep_latent(work.keys.inverted[r], z)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -46,6 +46,11 @@ class Work:
     @property
     def grid(self) -> Grid:
         return self.target.grid
+
+    @property
+    def rung_at_work(self) -> Rung:
+        """A picture that goes through the network in windows goes through the codec in tiles, whatever memory there is."""
+        return replace(self.rung, codec_tiles=self.rung.codec_tiles or self.grid.count > 1)
 
     @property
     def images(self) -> list[InvertedImage]:

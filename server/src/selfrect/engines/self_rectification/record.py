@@ -35,7 +35,7 @@ def record(work: Work, notes: list[str], patches: dict[str, Any] | None = None) 
         "seconds": {k: round(v, 3) for k, v in progress.seconds.items()} | {"total": round(progress.total_seconds(), 3)},
         "seconds_per_call": _calibrate(work),
         "peak_memory": peak_memory(model.device),
-        "memory_rung": asdict(work.rung),
+        "memory_rung": asdict(work.rung_at_work),
         "notes": notes,
         "patches": patches or {"mode": "off"},
     }
