@@ -11,7 +11,7 @@ import torch
 from selfrect.patches.correspondence import Correspondence, carry
 from selfrect.patches.nearest import Search, allowed_middles, descriptors, patch_basis
 from selfrect.patches.sources import make_sources
-from selfrect.patches.synthesis import Options, synthesize
+from selfrect.patches.synthesis import Options, _Run, synthesize
 from selfrect.patches.vote import vote
 
 UPRIGHT = Options(turns=(0.0,), rounds=(3, 2))
@@ -208,3 +208,26 @@ def test_normals_turn_with_their_surroundings(angle, expected):
     assert torch.allclose(carried[0], torch.full((24, 24), expected[0]), atol=1e-3)
     assert torch.allclose(carried[1], torch.full((24, 24), expected[1]), atol=1e-3)
     assert torch.allclose((carried * 2 - 1).norm(dim=0), torch.ones(24, 24), atol=1e-5)
+
+
+def test_where_pieces_do_not_fit_is_found():
+    target, placed = torch.cat([REFERENCE[:, 4:68, 2:36], REFERENCE[:, 4:68, 44:78]], 2), torch.ones(64, 68)
+    run = _Run(target, placed, [REFERENCE], UPRIGHT, (False, False), None, lambda *told: None, None)
+    whole = run._whole([0.0])
+    assert whole[8:-8, 32:36].median() < 0.3
+    assert whole[8:-8, 8:20].median() > 0.8
+    assert whole[8:-8, 48:60].median() > 0.8
+
+
+def test_pieces_that_were_put_side_by_side_grow_together(monkeypatch):
+    """Two pieces from different places of the reference, without a gap: what is between them becomes the reference's, too."""
+    target, placed = torch.cat([REFERENCE[:, 4:68, 2:36], REFERENCE[:, 4:68, 44:78]], 2), torch.ones(64, 68)
+
+    def joint():
+        picture = synthesize(target, placed, [REFERENCE], UPRIGHT).picture
+        assert (picture - target)[:, 12:52, 8:20].abs().mean() < 0.02, "away from the joint nothing changes"
+        return nearest_patches(picture[:, 8:-8, 29:39], REFERENCE).mean()
+
+    free = joint()
+    monkeypatch.setattr("selfrect.patches.synthesis._Run._whole", lambda self, turns: torch.ones_like(self.placed))
+    assert free < joint()

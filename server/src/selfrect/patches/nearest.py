@@ -60,6 +60,10 @@ class Search:
             found += weight * (guide - colours[matches]).square_().sum(1)
         return found if self._price is None else found + self._price[matches]
 
+    def chance(self) -> torch.Tensor:
+        """A random match for each pixel, (H·W,)."""
+        return self._anywhere(self.height * self.width)[0]
+
     def exhaustive(self, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The best match of the pixels `at` (n,) by their patches alone, compared with every place, and its distance."""
         theirs = self.theirs[self.places]

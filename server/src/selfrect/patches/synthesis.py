@@ -24,6 +24,7 @@ _SOURCES = 12e6  # px of all sources together
 _ENOUGH = 2e-4  # of the variance: what is nearer needs no better match
 _PRICE = 0.03  # of the variance: what a place costs that is used twice as often as the average
 _MOST_USED = 10.0
+_JOINT, _LEAST_JOINT = 2.0, 0.01  # from how many times the median distance on, plus a part of the variance, pieces do not fit
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class _Run:
     def run(self) -> Synthesis:
         turns, unlike = self._turns()
         trust = 1 / (1 + (unlike / 0.1) ** 2)  # what was drawn only roughly gives way to the reference's detail
-        softened = _without_border(self.placed, round(self.options.border * self.side), self.wrap)
+        softened = _without_border(self.placed, round(self.options.border * self.side), self.wrap) * self._whole(turns)
         picture = matches = before = None
         for number, scale in enumerate(self.scales):
             guidance = _between(self.options.guidance[0], self.options.guidance[1] * trust, number, len(self.scales))
@@ -132,6 +133,23 @@ class _Run:
         self._next(None)
         turns = turns if self.options.turns is None else list(self.options.turns)
         return turns[: self._most_turns()], unlike
+
+    def _whole(self, turns: list[float]) -> torch.Tensor:
+        """(H, W) in [0, 1]: small where pieces that were placed side by side do not fit, for no patch of the references looks like that.
+
+        Measured against what is usual in this target, so that one that was only drawn roughly keeps its layout.
+        """
+        scale = min(1.0, _ASKED_AT / self.side)
+        level = _Level(self, scale, turns, self.placed, 0.0)
+        search = level.search(level.guide, level.theirs)
+        found = search.improve(search.chance(), 3, float(_ENOUGH * level.variance))
+        unlike = search.patch_distance(found).view(level.size)
+        placed = level.placed > 0.9
+        if not bool(placed.any()):
+            return torch.ones_like(self.placed)
+        limit = _JOINT * unlike[placed].median() + _LEAST_JOINT * level.variance
+        whole = -F.max_pool2d(-1 / (1 + (unlike / limit) ** 2)[None], self.options.patch, stride=1, padding=self.options.patch // 2)
+        return _resized(whole, tuple(self.placed.shape))[0]
 
     def _most_turns(self) -> int:
         """So that memory is bounded: of the turns, the most used come first."""
