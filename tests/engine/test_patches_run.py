@@ -13,6 +13,7 @@ from selfrect import registry
 from selfrect.engine import Request
 from selfrect.engines.self_rectification.finish import mode, options
 from selfrect.engines.self_rectification.settings import Settings
+from selfrect.evaluation.tiling import wrap_difference
 from selfrect.patches.synthesis import Options
 from selfrect.problems import Problem
 
@@ -142,3 +143,26 @@ def test_mirrored_copies_take_part_when_they_are_asked_for():
         for n in (0, 7)
     ]
     assert unlike[1] < 0.2 * unlike[0]
+
+
+@pytest.mark.parametrize(("x", "y"), [(True, False), (False, True), (True, True)])
+def test_edges_meet_where_it_is_to_tile(x, y):
+    """Waves of odd lengths, which do not meet by themselves; all of it is placed."""
+    rows, columns = np.mgrid[:96, :96].astype(np.float32)
+    waves = 0.5 + 0.2 * np.sin(columns / 2.3 + np.sin(rows / 9)) + 0.2 * np.sin(rows / 2.9)
+    picture = waves[..., None] * np.array([1, 0.8, 0.6], np.float32)
+    settings = {"steps": 20, "p1": 8, "s1": 8, "tile_x": x, "tile_y": y}
+    tiled = registry.synthesize(*TOLD, Request([picture], picture, 0, settings)).image
+    before, after = wrap_difference(picture), wrap_difference(tiled)
+    for axis, wanted in (("x", x), ("y", y)):
+        assert not wanted or after[axis] < max(1.0, 0.6 * before[axis]), (before, after)
+
+
+def test_tiling_takes_patches_with_every_model():
+    assert mode(Settings(tile_y=True), "sd1") == "finish"
+    assert mode(Settings(tile_x=True), "mini") == "instead"
+    assert mode(Settings(), "sd1") == "off"
+    with pytest.raises(Problem, match="network alone does not make edges meet"):
+        Settings(tile_x=True, patches="off").check()
+    with pytest.raises(Problem, match="tile_x is 1"):
+        Settings(tile_x=1).check()

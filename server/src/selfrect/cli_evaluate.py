@@ -33,6 +33,6 @@ def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     if given.sheet:
         from .evaluation.sheet import repeated, sheet
 
-        columns = [("reference", reference), ("target", target), ("result", result), ("result, 3 × 3", repeated(result))]
+        columns = [("reference", reference), ("target", target), ("result", result), ("result, 3 x 3", repeated(result))]
         write_image(given.sheet, sheet(columns, given.side))
     print(json.dumps(measured, indent=2))

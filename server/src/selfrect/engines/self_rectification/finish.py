@@ -46,7 +46,9 @@ def mode(settings: Settings, family: str) -> str:
     """ "off", "finish" or "instead", for a model of this family. The embedded one is weaker than patches alone (MODEL_CARD.md)."""
     if settings.patches != "auto":
         return settings.patches
-    return "instead" if family == "mini" else "off"
+    if family == "mini":
+        return "instead"
+    return "finish" if settings.tile_x or settings.tile_y else "off"
 
 
 def without_network(family: str, request: Request) -> bool:
@@ -96,7 +98,7 @@ def _draw(request, settings: Settings, device, progress: Progress, work: float, 
     target, placed = _tensors(request.target, device)
     placed = placed if request.target.shape[2] == 4 else torch.ones_like(placed)
     made = synthesize(
-        target, placed, list(pictures), options(settings),
+        target, placed, list(pictures), options(settings), wrap=(settings.tile_x, settings.tile_y),
         start=None if start is None else _tensors(start, device)[0],
         told=_Teller(progress, work, request.preview),
         opaque=[alpha > 0.5 for alpha in opaque],

@@ -51,6 +51,8 @@ class Settings:
         "for sharp detail; instead: no network; auto: instead with the embedded model, else off",
         choices=("auto", "off", "finish", "instead"),
     )
+    tile_x: bool = setting(False, "Tile X", "Left and right edge meet: the picture repeats sideways. The last step is then by patches")
+    tile_y: bool = setting(False, "Tile Y", "Upper and lower edge meet: the picture repeats upwards. The last step is then by patches")
     seed: int = 0
 
     @classmethod
@@ -76,11 +78,17 @@ class Settings:
             if entry.kind == "enum":
                 if value not in entry.choices:
                     raise Problem("bad_input", f"{entry.name} is {value!r}.", f"Choose one of: {', '.join(entry.choices)}.")
+            elif entry.kind == "bool":
+                if not isinstance(value, bool):
+                    raise Problem("bad_input", f"{entry.name} is {value!r}.", "Give true or false.")
             elif not _is_number(value, entry.kind) or not entry.minimum <= value <= entry.maximum:
                 kind = "a whole number" if entry.kind == "int" else "a number"
                 raise Problem(
                     "bad_input", f"{entry.name} is {value!r}.", f"Give {kind} from {entry.minimum:g} to {entry.maximum:g}."
                 )
+        if self.patches == "off" and (self.tile_x or self.tile_y):
+            sentence = "The picture is to tile, but patches are off: the network alone does not make edges meet."
+            raise Problem("bad_input", sentence, "Leave patches at auto, or choose finish or instead.")
         if not _is_number(self.seed, "int") or not 0 <= self.seed < 2**63:
             raise Problem("bad_input", f"seed is {self.seed!r}.", "Give a whole number from 0 to 2^63 − 1.")
 
