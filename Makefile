@@ -40,7 +40,7 @@ test-ruff: .venv/.ready
 	.venv/bin/ruff check .
 
 test-engine: .venv/.ready
-	.venv/bin/python -m pytest tests/protocol tests/host tests/engine tests/soak
+	.venv/bin/python -m pytest tests/protocol tests/host tests/engine tests/bench tests/soak
 
 test-bpy-%: .venv-bpy-%/.ready .venv/.ready zip
 	.venv-bpy-$*/bin/python -m pytest tests/blender
