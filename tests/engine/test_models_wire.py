@@ -78,7 +78,7 @@ def test_failures_come_whole(queue, hub):
     problem = ask(queue, "models.download", **DOWNLOAD).problem
     assert (problem.code, "404" in problem.sentence, "404" in problem.detail) == ("download_failed", True, True)
     assert ask(queue, "models.verify", name="nix").problem.code == "model_missing"
-    assert ask(queue, "models.import", path="/nowhere").problem.code == "bad_input"
+    assert ask(queue, "models.import", path="/nowhere/at/all").problem.code == "bad_input"
     assert ask(queue, "models.where").result["folder"] == str(queue.folder.parent)
 
 

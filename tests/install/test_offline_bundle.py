@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -67,10 +68,11 @@ def extension(tmp_path_factory):
 
 
 def without_network(*command: object, **more) -> subprocess.CompletedProcess:
-    """Run in a namespace of its own, with an environment that leads nowhere."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "OMP_NUM_THREADS": "1"}
+    """Run in a namespace of its own, with an environment that leads nowhere and a home that holds nothing."""
     words = ["unshare", "--net", "--", *map(str, command)]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=500, **more)
+    with tempfile.TemporaryDirectory() as home:
+        environment = {"PATH": "/usr/bin:/bin", "HOME": home, "OMP_NUM_THREADS": "1"}
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=500, **more)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a network namespace needs root")

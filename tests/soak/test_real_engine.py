@@ -129,7 +129,7 @@ def test_two_hundred_jobs(queue):
     now, engine_now = own(), own(queue._link.process.pid)
     assert now["files"] <= host["files"] + 2
     assert now["threads"] <= host["threads"] + 1
-    assert now["children"] == host["children"] == 1
+    assert now["children"] == host["children"], "one engine; other tests may have left a helper of PyTorch beside it"
     assert now["memory"] < host["memory"] + 64 * 2**20
     assert engine_now["files"] <= engine["files"] + 2
     assert engine_now["threads"] <= engine["threads"] + 2
