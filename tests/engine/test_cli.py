@@ -79,9 +79,8 @@ def test_the_plain_command_asks_for_the_defaults(place, engine):
 def test_every_setting_of_the_engine_is_a_flag(place, engine):
     values = {}
     for setting in registry.engines()[0].settings:
-        value = setting.choices[-1] if setting.kind == "enum" else setting.minimum
-        values[setting.name] = value
-    flags = [word for name, value in values.items() for word in ("--" + name.replace("_", "-"), str(value))]
+        values[setting.name] = {"enum": (setting.choices or ("",))[-1], "bool": True}.get(setting.kind, setting.minimum)
+    flags = [word for name, value in values.items() for word in ("--" + name.replace("_", "-"), str(value)) if word != "True"]
     assert rectify(*flags) == 0
     assert engine.calls[0][4].settings == values
     kinds = {setting.name: setting.kind for setting in registry.engines()[0].settings}
