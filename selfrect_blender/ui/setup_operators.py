@@ -154,32 +154,36 @@ class SELFRECT_OT_engine_install(bpy.types.Operator):
         return _carry_out(self, "install", self.consent, self.wait)
 
 
+#: of whatever fetches something
+_CONSENTED = {"consent": BoolProperty(default=False, options={"SKIP_SAVE"}), "wait": BoolProperty(**_WAIT)}
+
+
 class SELFRECT_OT_engine_resume(_Action, bpy.types.Operator):
     """Go on where the installation was cut off; what was fetched is kept"""
 
     bl_idname, bl_label, action = "selfrect.engine_resume", "Resume the Installation", "resume"
-    __annotations__ = {"consent": BoolProperty(default=False, options={"SKIP_SAVE"}), "wait": BoolProperty(**_WAIT)}
+    __annotations__ = dict(_CONSENTED)
 
 
 class SELFRECT_OT_engine_retry(_Action, bpy.types.Operator):
     """Try the same installation again; what was fetched is kept"""
 
     bl_idname, bl_label, action = "selfrect.engine_retry", "Try Again", "retry"
-    __annotations__ = {"consent": BoolProperty(default=False, options={"SKIP_SAVE"}), "wait": BoolProperty(**_WAIT)}
+    __annotations__ = dict(_CONSENTED)
 
 
 class SELFRECT_OT_engine_update(_Action, bpy.types.Operator):
     """Install the engine that belongs to this extension; the present one stays until the new one has passed its test"""
 
     bl_idname, bl_label, action = "selfrect.engine_update", "Update the Engine", "update"
-    __annotations__ = {"consent": BoolProperty(default=False, options={"SKIP_SAVE"}), "wait": BoolProperty(**_WAIT)}
+    __annotations__ = dict(_CONSENTED)
 
 
 class SELFRECT_OT_engine_repair(_Action, bpy.types.Operator):
     """Install the engine anew; the present one stays until the new one has passed its test. Models are kept"""
 
     bl_idname, bl_label, action = "selfrect.engine_repair", "Repair the Engine", "repair"
-    __annotations__ = {"consent": BoolProperty(default=False, options={"SKIP_SAVE"}), "wait": BoolProperty(**_WAIT)}
+    __annotations__ = dict(_CONSENTED)
 
 
 class SELFRECT_OT_engine_test(_Action, bpy.types.Operator):
