@@ -153,6 +153,7 @@ def child(**ask: Any) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr[-3000:]}")
+    print(" ", done.stdout.splitlines()[-1], file=sys.stderr, flush=True)  # so that a run that is cut off has not been for nothing
     return json.loads(done.stdout.splitlines()[-1])
 
 
