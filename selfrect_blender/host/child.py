@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Children that cannot outlive us: how they are started apart from our terminal, tied to our life, and ended.
 
-Linux: the parent-death signal (set by util-linux's `setpriv` before it becomes the program; nothing of ours runs between
+Linux: the parent-death signal (set by util-linux's `setpriv` before it becomes the program; no Python of ours runs between
 fork and exec, which in a process with Blender's threads is not safe). Windows: a job object that ends with our process.
 Everywhere: their stdin is ours to close, and the engine ends when it does.
 """
@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WINDOWS = sys.platform == "win32"
+# who dies before the signal is asked for sends none: then the program is not begun
+_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) -> subprocess.Popen:
@@ -32,7 +34,9 @@ def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) 
 def tied(command: Sequence[str]) -> list[str]:
     """The same command, so that it dies with the thread that starts it. For programs that do not see to that themselves."""
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else list(command)
+    if not setpriv:
+        return list(command)
+    return [setpriv, "--pdeathsig", "KILL", "/bin/sh", "-c", _UNLESS_ORPHANED, str(os.getpid()), *command]
 
 
 def kill(child: subprocess.Popen) -> None:

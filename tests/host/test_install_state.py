@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,15 +121,22 @@ def test_what_is_read_only_is_removed_too_and_moving_replaces_nothing(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux' parent-death signal")
-def test_a_tied_child_dies_with_a_parent_that_is_killed(gone):
+@pytest.mark.parametrize("life", [0.0, 0.002, 0.005, 0.5])  # before, while and after the signal is asked for
+def test_a_tied_child_dies_with_a_parent_that_is_killed(gone, life):
     text = (
         "import sys, subprocess, time; sys.path.insert(0, sys.argv[1])\nfrom selfrect_blender.host import child\nimport os\n"
         "print(child.start(child.tied(['sleep', '60']), os.environ).pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", text, str(ROOT)], stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
+        time.sleep(life)
         parent.kill()
     assert gone(pid)
+
+
+def test_a_tied_program_is_itself_and_hears_its_arguments():
+    told = subprocess.run(child.tied([sys.executable, "-c", "import sys; print(sys.argv[1:])", "a b", "$c"]), stdout=subprocess.PIPE)
+    assert told.stdout.decode().strip() == "['a b', '$c']"
 
 
 @pytest.mark.skipif(ctypes.sizeof(ctypes.c_void_p) != 8, reason="the layout of 64 bits")
