@@ -70,6 +70,11 @@ class Request:
     target: one such image or None; alpha 0 marks background.
     settings: the engine's own parameters by name; what is absent takes its default.
     preview: whether the report is given pictures of the work on its way.
+    mask: (H, W) float32 in [0, 1] of the target's size, 1 where the picture may change, 0 where it stays bit by bit; None: everywhere.
+    weights: of each reference, above 0, how much of it is used beside the others; None: all alike.
+    regions: of each reference (H, W) float32 in [0, 1] of the target's size, where in the result it counts, or None: everywhere.
+    maps: name ("normal", "roughness", …) → that map of each reference, (h, w, 1|3|4) float32 of any size and range, as data; they
+    follow the picture.
     """
 
     references: list[np.ndarray]
@@ -77,6 +82,10 @@ class Request:
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     preview: bool = True
+    mask: np.ndarray | None = None
+    weights: list[float] | None = None
+    regions: list[np.ndarray | None] | None = None
+    maps: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass
@@ -86,11 +95,15 @@ class Result:
     image: (H, W, 3) float32 in [0, 1], the size of the target.
     record: JSON-ready: engine, model, settings, seed, network_calls, seconds, peak_memory and what else helps to repeat it.
     rounds: the picture after each round, as image.
+    maps: name → (H', W', C) float32, as many pixels to one of the picture's as the reference's map had to one of the reference's.
+    correspondence: which place of which reference each pixel is like (`patches.correspondence`); None where nobody needs it.
     """
 
     image: np.ndarray
     record: dict[str, Any]
     rounds: list[np.ndarray] = field(default_factory=list)
+    maps: dict[str, np.ndarray] = field(default_factory=dict)
+    correspondence: Any = None
 
 
 class Report(Protocol):
