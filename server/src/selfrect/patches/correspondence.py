@@ -16,7 +16,8 @@ class Correspondence:
     """For each pixel (H, W) of a result: reference, its number; x and y, in [0, 1] of its width and height, where 0 is the left
     (upper) edge of its first pixel; angle, radians by which its surroundings were turned, clockwise as seen. On the CPU.
 
-    sizes: (width, height) of each reference, in pixels as large as the field's.
+    sizes: (width, height) of each reference, in pixels as large as the field's. mirrored: whether the surroundings were, left and
+    right, before they were turned; scale: how much larger they became; None: nowhere.
     """
 
     reference: torch.Tensor
@@ -24,6 +25,8 @@ class Correspondence:
     y: torch.Tensor
     angle: torch.Tensor
     sizes: tuple[tuple[int, int], ...]
+    mirrored: torch.Tensor | None = None
+    scale: torch.Tensor | None = None
 
     @classmethod
     def of(cls, matches: torch.Tensor, sources: Sources, references: list[torch.Tensor]) -> Correspondence:
@@ -39,7 +42,10 @@ class Correspondence:
         sizes = tuple((r.shape[2], r.shape[1]) for r in references)
         of_each = torch.tensor(sizes, dtype=torch.float64, device=flat.device)[reference]
         x, y = ((at + 0.5) / of_each).clamp(0, 1).float().cpu().view(*matches.shape, 2).unbind(-1)
-        return cls(reference.cpu().view(matches.shape), x, y, sources.angles[number].cpu().view(matches.shape), sizes)
+        angle, mirrored, scale = (p[number].cpu().view(matches.shape) for p in (sources.angles, sources.mirrored, sources.scales))
+        plain = not bool(sources.mirrored.any()), bool((sources.scales == 1).all())
+        unplain = (None if no else value for no, value in zip(plain, (mirrored, scale), strict=True))
+        return cls(reference.cpu().view(matches.shape), x, y, angle, sizes, *unplain)
 
 
 def carry(maps: list[torch.Tensor], field: Correspondence, size: tuple[int, int] | None = None, normals: bool = False) -> torch.Tensor:
@@ -56,19 +62,22 @@ def carry(maps: list[torch.Tensor], field: Correspondence, size: tuple[int, int]
     angle, number = field.angle[row, column], field.reference[row, column]
     beside_y, beside_x = (y[:, None] - row - 0.5).expand(height, width), (x[None, :] - column - 0.5).expand(height, width)
     cos, sin = angle.cos(), angle.sin()
+    side = 1.0 if field.mirrored is None else 1.0 - 2.0 * field.mirrored[row, column].float()  # −1: to the other side
+    scale = 1.0 if field.scale is None else field.scale[row, column]
     result = maps[0].new_zeros(maps[0].shape[0], height, width)
     for k, one in enumerate(maps):
         across, down = field.sizes[k]
-        at_x = field.x[row, column] + (cos * beside_x + sin * beside_y) / across
-        at_y = field.y[row, column] + (cos * beside_y - sin * beside_x) / down
+        at_x = field.x[row, column] + side * (cos * beside_x + sin * beside_y) / (across * scale)
+        at_y = field.y[row, column] + (cos * beside_y - sin * beside_x) / (down * scale)
         grid = torch.stack([at_x, at_y], -1)[None] * 2 - 1
         read = F.grid_sample(one[None], grid.to(one.dtype), mode="bilinear", padding_mode="border", align_corners=False)[0]
         result = torch.where(number == k, read, result)
-    return _turned_normals(result, cos, sin) if normals else result
+    return _turned_normals(result, cos, sin, side) if normals else result
 
 
-def _turned_normals(colours: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """(3, H, W) → of unit length, turned clockwise as seen; y of a normal points up, that of pictures down."""
+def _turned_normals(colours: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, side: torch.Tensor | float = 1.0) -> torch.Tensor:
+    """(3, H, W) → of unit length, mirrored where side is −1, turned clockwise as seen; y of a normal points up, that of pictures down."""
     x, y, z = colours * 2 - 1
+    x = x * side
     turned = torch.stack([cos * x + sin * y, cos * y - sin * x, z])
     return F.normalize(turned, dim=0) / 2 + 0.5

@@ -1,27 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where patches come from: the references at all turns that are used, in one stack, with a mask of what is theirs."""
+"""Where patches come from: the references in all poses that are used, in one stack, with a mask of what is theirs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
+from .resizing import resized
+
+
+class Pose(NamedTuple):
+    """How a reference is looked at: angle, radians, clockwise as seen (y down); mirrored, left and right, before it is turned;
+    scale: how much larger its things are.
+    """
+
+    angle: float = 0.0
+    mirrored: bool = False
+    scale: float = 1.0
+
 
 @dataclass(frozen=True)
 class Sources:
-    """pictures (S, C, h, w): each reference at each turn, in the middle of a square of zeros. valid (S, h, w): where it is.
+    """pictures (S, C, h, w): each reference in each pose, in the middle of a square of zeros. valid (S, h, w): where it is.
 
-    angles (S,): radians by which the picture was turned, clockwise as seen (y down). references (S,): which one it is.
+    angles, mirrored, scales (S,): of its pose. references (S,): which one it is.
     to_reference (S, 2, 3) float64: pixel (x, y, 1) of a source → pixel (x, y) of its reference.
     """
 
     pictures: torch.Tensor
     valid: torch.Tensor
     angles: torch.Tensor
+    mirrored: torch.Tensor
+    scales: torch.Tensor
     references: torch.Tensor
     to_reference: torch.Tensor
 
@@ -31,16 +46,44 @@ class Sources:
         return tuple(self.valid.shape)
 
 
-def make_sources(references: list[torch.Tensor], angles: Sequence[float] = (0.0,), opaque: list[torch.Tensor] | None = None) -> Sources:
-    """references: (C, h, w) each, of any sizes. angles: radians. opaque: for each reference (h, w) bool, the pixels that count."""
+def make_sources(
+    references: list[torch.Tensor], poses: Sequence[Pose | float] = (Pose(),), opaque: list[torch.Tensor] | None = None
+) -> Sources:
+    """references: (C, h, w) each, of any sizes. poses: or angles alone. opaque: for each reference (h, w) bool, the pixels that count."""
     opaque = opaque or [torch.ones(r.shape[1:], dtype=torch.bool, device=r.device) for r in references]
-    slanted = not all(_quarter(angle) for angle in angles)
-    side = max(math.ceil(math.hypot(*r.shape[1:])) + 2 if slanted else max(r.shape[1:]) for r in references)
-    made = [_turned(r, mask, side, angle) for r, mask in zip(references, opaque, strict=True) for angle in angles]
+    poses = [pose if isinstance(pose, Pose) else Pose(pose) for pose in poses]
+    seen = [(*_seen(r, mask, pose), pose) for r, mask in zip(references, opaque, strict=True) for pose in poses]
+    slanted = not all(_quarter(pose.angle) for pose in poses)
+    side = max(math.ceil(math.hypot(*p.shape[1:])) + 2 if slanted else max(p.shape[1:]) for p, *_ in seen)
+    made = []
+    for picture, mask, back, pose in seen:
+        turned, valid, matrix = _turned(picture, mask, side, pose.angle)
+        made.append((turned, valid, _after(back, matrix)))
     pictures, valid, matrices = (torch.stack(parts) for parts in zip(*made, strict=True))
-    device = references[0].device
-    numbers = torch.arange(len(references), device=device).repeat_interleave(len(angles))
-    return Sources(pictures, valid, torch.tensor(list(angles) * len(references), device=device), numbers, matrices)
+    device, many = references[0].device, len(references)
+    numbers = torch.arange(many, device=device).repeat_interleave(len(poses))
+    angles, mirrored, scales = (torch.tensor(list(part) * many, device=device) for part in zip(*poses, strict=True))
+    return Sources(pictures, valid, angles, mirrored, scales, numbers, matrices)
+
+
+def _seen(reference: torch.Tensor, opaque: torch.Tensor, pose: Pose) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mirrored and scaled: picture, opaque pixels, and (2, 3) float64 from its pixels to the reference's."""
+    height, width = reference.shape[1:]
+    size = tuple(max(1, round(side * pose.scale)) for side in (height, width))
+    if size != (height, width):
+        reference, opaque = resized(reference, size), resized(opaque[None].float(), size)[0] > 0.999
+    y, x = height / size[0], width / size[1]
+    back = torch.tensor([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2]], dtype=torch.float64, device=reference.device)
+    if pose.mirrored:
+        reference, opaque = reference.flip(-1), opaque.flip(-1)
+        back[0, 2] += x * (size[1] - 1)
+        back[0, 0] = -x
+    return reference, opaque, back
+
+
+def _after(second: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+    """Both (2, 3)."""
+    return torch.cat([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], 1)
 
 
 def _turned(reference: torch.Tensor, opaque: torch.Tensor, side: int, angle: float) -> tuple[torch.Tensor, ...]:
