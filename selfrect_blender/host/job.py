@@ -27,8 +27,9 @@ class Job:
 
     stage, step, steps: where the engine stands (step from 1; bytes of a download). fraction: of the whole work, [0, 1],
     never falls. seconds_left: an estimate, None until there is ground for one. speed: bytes a second of a download, or None.
-    preview: (h, w, 3) float32 or None. image: (H, W, 3) float32 in [0, 1], top row first, and record: how it was made,
-    when a picture is DONE. result: what the engine answered to any other question, when DONE.
+    preview: (h, w, 3) float32 or None. image: (H, W, 3|4) float32, top row first, record: how it was made, and maps: name →
+    (h, w, 1|3|4) float32, of those that were sent and of those that were estimated, when a picture is DONE.
+    result: what the engine answered to any other question, when DONE.
     problem: why, when FAILED. cancelling: the artist pressed Cancel and the engine has not answered yet.
     outgoing: the message to send, once it is made; a Problem where the request is bad.
     """
@@ -45,6 +46,7 @@ class Job:
         self.speed: float | None = None
         self.preview: np.ndarray | None = None
         self.image: np.ndarray | None = None
+        self.maps: dict[str, np.ndarray] = {}
         self.record: dict[str, Any] | None = None
         self.result: dict[str, Any] | None = None
         self.problem: problems.Problem | None = None
@@ -96,10 +98,13 @@ class Job:
         record = message.result.get("record") if isinstance(message.result, dict) else None
         if not isinstance(record, dict):
             raise bad_answer("a result without its record")
-        image = _picture(message, "image")
+        image = _picture(message, "image", (3,) if self.request.mask is None else (3, 4))  # 4: the target's alpha outside the mask
         target = self.request.target
         if target is not None and image.shape[:2] != target.shape[:2]:
             raise bad_answer(f"a picture of {_size(image)} pixels, expected {_size(target)}")
+        self.maps = {name[4:]: _picture(message, name, (1, 3, 4)) for name in message.arrays if name.startswith("map.")}
+        if missing := sorted(set(self.request.maps) - set(self.maps)):
+            raise bad_answer(f"a result without the map “{missing[0]}”")
         self.image, self.record = image, record
 
     def fail(self, problem: problems.Problem) -> None:
@@ -129,12 +134,13 @@ def bad_answer(what: str) -> problems.Problem:
     )
 
 
-def _picture(message: protocol.Message, name: str) -> np.ndarray:
+def _picture(message: protocol.Message, name: str, channels: tuple[int, ...] = (3,)) -> np.ndarray:
     picture = message.arrays.get(name)
     if picture is None:
         raise bad_answer(f"no array “{name}” where a picture was expected")
-    if picture.dtype != np.float32 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-        raise bad_answer(f"a picture of shape {picture.shape}, {picture.dtype}; expected rows × columns × 3, float32")
+    if picture.dtype != np.float32 or picture.ndim != 3 or picture.shape[2] not in channels or picture.size == 0:
+        expected = " or ".join(str(count) for count in channels)
+        raise bad_answer(f"a picture of shape {picture.shape}, {picture.dtype}; expected rows × columns × {expected}, float32")
     if not np.isfinite(picture).all():
         raise bad_answer("a picture with values that are not numbers (NaN); float32 as dtype may help")
     return picture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,18 +11,21 @@ import numpy as np
 from .engine_source import inputs, problems, protocol
 
 MOST_REFERENCES = 16
-_PARAMETERS = ("engine", "model", "device", "dtype", "seed", "settings", "preview")
+_PARAMETERS = ("engine", "model", "device", "dtype", "seed", "settings", "preview", "weights")
 
 
 @dataclass
 class RectifyRequest:
     """One picture to be made.
 
-    references, target: (H, W, 3|4) float32, display-referred sRGB in [0, 1], top row first; sizes may differ. Finite
-    values outside [0, 1], which floating-point images have in their highlights, are clipped. Target alpha 0 marks
+    references, target: (H, W, 3|4) float32, display-referred sRGB, top row first; sizes may differ. Values above 1, which
+    floating-point images have in their highlights, travel along. Target alpha 0 marks
     background. model: name or path as the engine knows it. device, dtype: "auto" or a name from the engine's
     `devices`. settings: the engine's own parameters by name; what is absent takes its default. preview: whether
     pictures of the work on its way are wanted.
+    mask: (H, W) float32 in [0, 1], of the target's size, 1 where the picture may change; None: everywhere. weights: of each reference,
+    above 0; None: all alike. regions: of each reference as mask, where in the result it counts, or None: everywhere.
+    maps: name → of each reference (h, w, 1|3|4) float32, data; names that begin with “normal” are vectors, y up.
     """
 
     method: ClassVar[str] = "synthesize"
@@ -37,6 +39,10 @@ class RectifyRequest:
     settings: dict[str, Any] = field(default_factory=dict)
     engine: str = "self-rectification"
     preview: bool = True
+    mask: np.ndarray | None = None
+    weights: list[float] | None = None
+    regions: list[np.ndarray | None] | None = None
+    maps: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise Problem("bad_input"), with the numbers, for what cannot be rectified. The engine's own rules apply."""
@@ -45,18 +51,18 @@ class RectifyRequest:
         if len(self.references) > MOST_REFERENCES:
             count = len(self.references)
             raise _bad(f"{count} references were given, at most {MOST_REFERENCES} can be used.", "Choose fewer.")
-        for reference in self.references:
-            inputs.check_image(_clipped(reference), "reference")
-        inputs.check_image(_clipped(self.target), "target")
+        inputs.check_pictures(self)
         if type(self.seed) is not int or not 0 <= self.seed < 2**63:
             raise _bad(f"The seed is {self.seed!r}, expected an integer from 0 to 2^63 − 1.", "Choose another seed.")
         _check_json(self.settings, "settings")
 
     def message(self, id: int) -> protocol.Message:
         """The request as it travels."""
-        arrays = {f"reference.{index}": _clipped(picture) for index, picture in enumerate(self.references)}
-        if self.target is not None:
-            arrays["target"] = _clipped(self.target)
+        arrays = {f"reference.{index}": picture for index, picture in enumerate(self.references)}
+        arrays |= {"target": self.target, "mask": self.mask}
+        arrays |= {f"region.{index}": region for index, region in enumerate(self.regions or ())}
+        arrays |= {f"map.{name}.{index}": array for name, of_each in self.maps.items() for index, array in enumerate(of_each)}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
         params = {name: getattr(self, name) for name in _PARAMETERS}
         return protocol.Message(method=self.method, id=id, params=params, arrays=arrays)
 
@@ -82,15 +88,6 @@ def _check_json(values: dict[str, Any], what: str) -> None:
         json.dumps(values, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise _bad(f"The {what} cannot be sent: {error}.", "Use numbers, texts, True and False.") from error
-
-
-def _clipped(picture: np.ndarray | None) -> np.ndarray | None:
-    """A picture clipped to [0, 1]; one that will be refused anyway (not float32, too large, NaN) as it is."""
-    if not isinstance(picture, np.ndarray) or picture.dtype != np.float32:
-        return picture
-    if math.prod(picture.shape[:2]) > max(inputs.LONGEST_SIDE.values()) ** 2 or not np.isfinite(picture).all():
-        return picture
-    return np.clip(picture, 0.0, 1.0)
 
 
 def _bad(sentence: str, remedy: str) -> problems.Problem:

@@ -120,7 +120,7 @@ def _add_setting(parser: argparse.ArgumentParser, setting: dict[str, Any]) -> No
     elif setting["kind"] == "enum":
         parser.add_argument(flag, choices=setting["choices"], help=words)
     else:
-        parser.add_argument(flag, type={"int": int, "float": float}[setting["kind"]], help=words)
+        parser.add_argument(flag, type={"int": int, "float": float, "numbers": engine_settings.numbers}[setting["kind"]], help=words)
 
 
 def _find(name: str, what: str) -> bpy.types.Image:

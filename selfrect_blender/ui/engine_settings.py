@@ -12,7 +12,7 @@ import importlib
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from .. import main_thread
 from ..host import artist_settings
@@ -38,14 +38,29 @@ def current() -> list[dict[str, Any]]:
 
 def values(scene: bpy.types.Scene) -> dict[str, Any]:
     """The scene's values by name, ready for a request."""
-    return {setting["name"]: getattr(scene.selfrect_settings, setting["name"]) for setting in _declared}
+    return {setting["name"]: value(scene.selfrect_settings, setting["name"]) for setting in _declared}
+
+
+def value(group: Any, name: str) -> Any:
+    """One parameter as the engine takes it, of whatever holds properties of `properties`. Numbers stand there as text."""
+    found = getattr(group, name)
+    return numbers(found) if _kind(name) == "numbers" else found
+
+
+def numbers(text: str) -> list[float] | str:
+    """`15, 30 -45` → numbers; text that is none goes to the engine as it is, which says what it expects."""
+    try:
+        return [float(word) for word in text.replace(",", " ").replace(";", " ").split()]
+    except ValueError:
+        return text
 
 
 def write(scene: bpy.types.Scene, settings: dict[str, Any]) -> None:
     """Write values by name. T goes first: the sliders' steps follow it, and may then be overwritten."""
     for name in sorted(settings, key=lambda name: name != "steps"):
-        if getattr(scene.selfrect_settings, name) != settings[name]:
-            setattr(scene.selfrect_settings, name, settings[name])
+        wanted = _text(settings[name]) if _kind(name) == "numbers" else settings[name]
+        if getattr(scene.selfrect_settings, name) != wanted:
+            setattr(scene.selfrect_settings, name, wanted)
 
 
 def positions(choices: bpy.types.PropertyGroup) -> dict[str, float]:
@@ -76,12 +91,26 @@ def _property(setting: dict[str, Any], **more: Any) -> Any:
         return FloatProperty(**common, **bounds)
     if setting["kind"] == "bool":
         return BoolProperty(**common)
+    if setting["kind"] == "numbers":
+        return StringProperty(**common | {"default": _text(setting["default"])})
     return EnumProperty(**common, items=[(choice, choice.capitalize(), "") for choice in setting["choices"]])
+
+
+def _kind(name: str) -> str:
+    return next((setting["kind"] for setting in _declared if setting["name"] == name), "")
+
+
+def _text(numbers: Any) -> str:
+    return numbers if isinstance(numbers, str) else ", ".join(f"{number:g}" for number in numbers)
 
 
 def _of_engine(descriptions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     matching = [description.get("settings", ()) for description in descriptions if description["name"] == _ENGINE]
-    return [{**setting, "choices": list(setting["choices"])} for setting in matching[0]] if matching else []
+    return [{name: _as_json(entry) for name, entry in setting.items()} for setting in matching[0]] if matching else []
+
+
+def _as_json(entry: Any) -> Any:
+    return list(entry) if isinstance(entry, tuple) else entry
 
 
 def _adopt(greeting: dict[str, Any]) -> None:

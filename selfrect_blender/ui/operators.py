@@ -63,7 +63,7 @@ class Ordering:
         """The panel's choices, save what the caller gave as arguments. Raises Problem bad_input."""
         choices, given = context.scene.selfrect, self.properties.is_property_set
         settings = self._with_sliders(choices, engine_settings.values(context.scene))
-        settings.update({name: getattr(self, name) for name in settings if hasattr(self, name) and given(name)})
+        settings.update({name: engine_settings.value(self, name) for name in settings if hasattr(self, name) and given(name)})
         return job.order(
             context.scene,
             image_of(self.reference, reasons.reference(context), "reference"),

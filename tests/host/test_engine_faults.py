@@ -16,7 +16,7 @@ FAULTS = [
     ("no_start", "engine_start", "did not start: it ended with exit code 3"),
     ("no_greeting", "engine_start", "did not greet within 0.7 s"),
     ("banner", "bad_answer", "Welcome to gpu-host"),
-    ("wrong_version", "wrong_version", "speaks protocol 99, this extension speaks 2"),
+    ("wrong_version", "wrong_version", "speaks protocol 99, this extension speaks 3"),
     ("poor_greeting", "bad_answer", "a greeting without a list of engines"),
     ("dies", "engine_died", "ended with exit code 7"),
     ("dies_in_frame", "engine_died", "ended with exit code 1"),

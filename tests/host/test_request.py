@@ -61,6 +61,10 @@ def test_a_reference_may_have_fewer_pixels_than_a_target():
         ({"seed": -1}, "The seed is -1"),
         ({"seed": 2**63}, "The seed is 9223372036854775808"),
         ({"seed": 1.5}, "The seed is 1.5"),
+        ({"mask": GOOD[..., 0] * 0}, "0 everywhere"),
+        ({"weights": [1.0, 2.0]}, "there are 1 references"),
+        ({"regions": [None, None]}, "2 regions and 1 references"),
+        ({"maps": {"roughness": [GOOD[..., 0]]}}, "map “roughness” is ndarray of shape (40, 50)"),
         ({"settings": {"steps": object()}}, "object is not JSON serializable"),
         ({"settings": {"eta": float("nan")}}, "not JSON compliant"),
     ],
@@ -98,10 +102,23 @@ def test_the_message_carries_all_of_it():
     assert (message.method, message.id) == ("synthesize", 12)
     assert message.params == {
         "engine": "self-rectification", "model": "sd-1.4", "device": "cpu", "dtype": "float32", "seed": 9,
-        "settings": {"steps": 4}, "preview": True,
+        "settings": {"steps": 4}, "preview": True, "weights": None,
     }  # fmt: skip
     assert list(message.arrays) == ["reference.0", "reference.1", "target"]
     np.testing.assert_array_equal(message.arrays["reference.0"], GOOD)
-    assert message.arrays["reference.1"].max() == 1  # clipped
-    assert message.arrays["target"].min() == 0
-    assert request.target.min() < 0  # the artist's own pixels stay
+    assert message.arrays["reference.1"].max() == np.float32(1.7)  # light above white is not cut
+    assert message.arrays["target"].min() == np.float32(-0.3)
+
+
+def test_the_message_carries_mask_regions_and_maps():
+    mask = np.ones(GOOD.shape[:2], np.float32)
+    maps = {"normal": [GOOD[..., :3], GOOD[:20]], "roughness": [GOOD[..., :1], GOOD[..., :1]]}
+    request = RectifyRequest([GOOD, GOOD], GOOD, mask=mask, weights=[1, 2.5], regions=[None, mask / 2], maps=maps)
+    request.check()
+    message = request.message(1)
+    assert message.params["weights"] == [1, 2.5]
+    assert set(message.arrays) == {
+        "reference.0", "reference.1", "target", "mask", "region.1",
+        "map.normal.0", "map.normal.1", "map.roughness.0", "map.roughness.1",
+    }  # fmt: skip
+    assert message.arrays["map.normal.1"].shape == (20, 50, 4)

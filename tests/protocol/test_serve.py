@@ -102,6 +102,24 @@ def test_a_request_is_answered_with_progress_preview_and_picture(host):
     np.testing.assert_array_equal(answer.arrays["image"], PICTURE[::-1])
 
 
+def test_mask_weights_regions_and_maps_travel_there_and_back():
+    def synthesize(engine, model, device, dtype, request, report):
+        maps = {name: of_each[1] for name, of_each in request.maps.items()}
+        none = [region is None for region in request.regions]
+        return Result(request.target, {"weights": request.weights, "mask": request.mask.tolist(), "none": none}, maps=maps)
+
+    host = Host(synthesize)
+    maps = {"map.normal.0": PICTURE, "map.normal.1": PICTURE[::-1], "map.light 2.0": PICTURE, "map.light 2.1": PICTURE[:1] * 9}
+    more = {"mask": PICTURE[..., 0], "region.1": PICTURE[..., 1]}
+    host.say(Message("synthesize", SYNTHESIZE.params | {"weights": [1, 2.5]}, 1, arrays=SYNTHESIZE.arrays | maps | more))
+    answer = host.hear(None)
+    assert answer.result["record"] == {"weights": [1, 2.5], "mask": PICTURE[..., 0].tolist(), "none": [True, False]}
+    assert set(answer.arrays) == {"image", "map.normal", "map.light 2"}
+    np.testing.assert_array_equal(answer.arrays["map.normal"], PICTURE[::-1])
+    np.testing.assert_array_equal(answer.arrays["map.light 2"], PICTURE[:1] * 9)
+    host.out.close()
+
+
 def test_ping_and_models_are_answered_while_it_works():
     go = threading.Event()
     host = Host(lambda *_: go.wait(5) and Result(PICTURE, {}))

@@ -19,8 +19,8 @@ class Setting:
     """One parameter of an engine, as data: enough to build a command-line flag or a Blender property from it."""
 
     name: str
-    kind: str  # "int", "float", "bool" or "enum"
-    default: int | float | str | bool
+    kind: str  # "int", "float", "bool", "enum" or "numbers": a tuple of floats, a list in JSON, 15,30 on a command line
+    default: int | float | str | bool | tuple[float, ...]
     title: str
     description: str
     minimum: float | None = None
@@ -29,7 +29,7 @@ class Setting:
 
 
 def setting(
-    default: int | float | str | bool,
+    default: int | float | str | bool | tuple[float, ...],
     title: str,
     description: str,
     minimum: float | None = None,
@@ -37,7 +37,7 @@ def setting(
     choices: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field that is one declared parameter of an engine; its kind follows from default and choices."""
-    kind = "enum" if choices else {int: "int", float: "float", bool: "bool"}[type(default)]
+    kind = "enum" if choices else {int: "int", float: "float", bool: "bool", tuple: "numbers"}[type(default)]
     declared = {"kind": kind, "title": title, "description": description, "minimum": minimum, "maximum": maximum, "choices": choices}
     return field(default=default, metadata=declared)
 
@@ -66,7 +66,8 @@ class Description:
 class Request:
     """One picture to make.
 
-    references: images (H, W, 3|4), float32, display-referred sRGB in [0, 1], top row first; sizes may differ.
+    references: images (H, W, 3|4), float32, display-referred sRGB, top row first; sizes may differ. 1 is white; what is brighter, and
+    colours outside sRGB, which are below 0 or above 1, are kept where they are not redrawn, and carried along where they are.
     target: one such image or None; alpha 0 marks background.
     settings: the engine's own parameters by name; what is absent takes its default.
     preview: whether the report is given pictures of the work on its way.
@@ -92,7 +93,8 @@ class Request:
 class Result:
     """The picture made, and how.
 
-    image: (H, W, 3) float32 in [0, 1], the size of the target.
+    image: (H, W, 3) float32, the size of the target, of the same range as what came in; (H, W, 4), with straight alpha, where a mask
+    keeps places of the target that are transparent.
     record: JSON-ready: engine, model, settings, seed, network_calls, seconds, peak_memory and what else helps to repeat it.
     rounds: the picture after each round, as image.
     maps: name → (H', W', C) float32, as many pixels to one of the picture's as the reference's map had to one of the reference's.

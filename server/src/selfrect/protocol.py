@@ -20,7 +20,7 @@ import numpy as np
 
 from .problems import Problem
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 #: Requests that use the loaded model: worked on one after the other. All others are worked on beside them, at once.
 IN_TURN = ("synthesize", "load", "release", "cache.clear")
 MAX_HEADER = 256  # bytes, both line ends included

@@ -7,6 +7,7 @@ import importlib
 import sys
 from typing import Any
 
+from .delivery import delivered
 from .engine import Description, Report, Request, Result, silent
 from .problems import Problem
 
@@ -30,7 +31,11 @@ def synthesize(
     Raises Problem: bad_input for an unknown engine or a bad request, and all that loading and the engine raise.
     """
     part = _engine(engine)
-    part.check(request)  # bad input is told before a model is loaded
+    settings = part.check(request)  # bad input is told before a model is loaded
+    return delivered(request, settings, report, lambda request: _make(part, model, device, dtype, request, report))
+
+
+def _make(part: Any, model: str, device: str, dtype: str, request: Request, report: Report) -> Result:
     facts = importlib.import_module(".models.facts", __package__)
     if _key(model, device, dtype) not in _loaded and part.without_network(facts.family_of(model), request):
         known = facts.read_facts(model, device, dtype)

@@ -34,7 +34,8 @@ def pictures(synthesize: Callable[..., Result]) -> Answerer:
     def answer(message: Message, report: Callable[..., None]) -> Answer:
         names = (message.params.get(name, "auto") for name in ("engine", "model", "device", "dtype"))
         result = synthesize(*names, _request(message), report)
-        return {"record": result.record}, {"image": np.asarray(result.image, np.float32)}
+        maps = {f"map.{name}": np.asarray(array, np.float32) for name, array in result.maps.items()}
+        return {"record": result.record}, {"image": np.asarray(result.image, np.float32), **maps}
 
     return answer
 
@@ -64,7 +65,24 @@ def _request(message: Message) -> Request:
     if missing or not isinstance(seed, int) or not isinstance(settings, dict) or not isinstance(preview, bool):
         given = f"seed {seed!r}, preview {preview!r} and settings {str(settings)[:80]}"
         raise Problem("bad_input", f"The request has {f'no array {missing[0]}' if missing else given}; see PROTOCOL.md.", _UPDATE)
-    return Request([message.arrays[name] for name in names], message.arrays.get("target"), seed, settings, preview=preview)
+    return Request(
+        [message.arrays[name] for name in names], message.arrays.get("target"), seed, settings, preview,
+        message.arrays.get("mask"), message.params.get("weights"), _regions(message, count), _maps(message, count),
+    )  # fmt: skip
+
+
+def _regions(message: Message, count: int) -> list[np.ndarray | None] | None:
+    regions = [message.arrays.get(f"region.{index}") for index in range(count)]
+    return None if all(region is None for region in regions) else regions
+
+
+def _maps(message: Message, count: int) -> dict[str, list[np.ndarray]]:
+    """`map.<name>.<k>` → name → of each reference. What is missing is missing in the list, which is refused with the other pictures."""
+    names = [name.split(".") for name in message.arrays if name.startswith("map.")]
+    return {
+        name: [message.arrays[key] for index in range(count) if (key := f"map.{name}.{index}") in message.arrays]
+        for name in dict.fromkeys(".".join(parts[1:-1]) for parts in names)
+    }
 
 
 def _work(act: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Answerer:

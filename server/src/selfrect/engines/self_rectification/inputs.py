@@ -8,19 +8,14 @@ import torch
 import torch.nn.functional as F
 
 from ...engine import Request
-from ...inputs import check_image
-from ...problems import Problem
+from ...inputs import check_pictures
 from .background import fill_background
 from .settings import Settings
 
 
 def check(request: Request) -> Settings:
     """Raise Problem bad_input for what cannot be worked on; else the settings of the request."""
-    if not request.references:
-        raise Problem("bad_input", "There is no reference.", "Choose a picture as the reference.")
-    for reference in request.references:
-        check_image(reference, "reference")
-    check_image(request.target, "target")
+    check_pictures(request)
     return Settings.of({**request.settings, "seed": request.seed})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...delivery import delivered
 from ...device import reset_peak_memory
 from ...engine import Report, Request, Result, silent
 from ...memory import applied, is_out_of_memory
@@ -39,18 +40,21 @@ def rectify(
     target: np.ndarray,
     settings: Settings | dict[str, Any] | None = None,
     report: Report | None = None,
+    **more: Any,
 ) -> Result:
     """Rectify a rough target by one or more references.
 
     reference, target: (H, W, 3|4) float32 in [0, 1], display-referred sRGB, top row first; alpha 0 in the target is
     background. settings: `Settings`, a dict by name, or None for the published defaults.
+    more: mask, weights, regions, maps, as in `Request`.
     Returns a Result whose image is (H, W, 3) of the target's size. Raises Problem: bad_input, out_of_memory, cancelled.
     """
     settings = Settings.of(settings)
     references = list(reference) if isinstance(reference, (list, tuple)) else [reference]
     options = dataclasses.asdict(settings)
     seed = options.pop("seed")
-    return synthesize(model, Request(references, target, seed, options), report or silent)
+    request, report = Request(references, target, seed, options, **more), report or silent
+    return delivered(request, check(request), report, lambda request: synthesize(model, request, report))
 
 
 def synthesize(model: Model, request: Request, report: Report) -> Result:

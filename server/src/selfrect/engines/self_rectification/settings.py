@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...engine import declared, setting
+from ...engine import Setting, declared, setting
 from ...problems import Problem
+
+MOST_COPIES = 32  # of each reference; each costs as much as another reference
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,20 @@ class Settings:
     )
     last_up_levels: int = setting(2, "Injected levels", "How many of the last up levels with self-attention are injected into", 1, 4)
     augment: int = setting(0, "Turned references", "Further copies of each reference: rotated (1 to 3), mirrored (4 to 7)", 0, 7)
+    turns: str = setting(
+        "off",
+        "Further turns",
+        "auto: further copies of each reference, turned, mirrored and scaled as the pieces in the target are, or, where it was drawn, "
+        "turned into its directions. Patches find that by themselves. Each copy costs network calls",
+        choices=("off", "auto"),
+    )
+    angles: tuple[float, ...] = setting(
+        (), "Angles", "Further copies of each reference, turned clockwise by these degrees", -360.0, 360.0
+    )
+    flips: bool = setting(False, "Mirrored", "Mirrored copies of the reference, too, for pieces that are the other way round")
+    scales: tuple[float, ...] = setting(
+        (), "Scales", "Further copies of each reference of other sizes: 0.5 for pieces half as large, 2 for twice", 0.25, 4.0
+    )
     background_eta: float = setting(
         0.0,
         "Grow background",
@@ -53,6 +69,14 @@ class Settings:
     )
     tile_x: bool = setting(False, "Tile X", "Left and right edge meet: the picture repeats sideways. The last step is then by patches")
     tile_y: bool = setting(False, "Tile Y", "Upper and lower edge meet: the picture repeats upwards. The last step is then by patches")
+    colour_match: float = setting(
+        1.0,
+        "Colour match",
+        "How far a drift of the network's colours is undone, by the reference's; 0 leaves them, as in the paper. Colours that the target "
+        "brings along stay. Patches need none",
+        0.0,
+        1.0,
+    )
     seed: int = 0
 
     @classmethod
@@ -66,7 +90,7 @@ class Settings:
             if unknown:
                 names = ", ".join(cls.__dataclass_fields__)
                 raise Problem("bad_input", f"There is no setting called {', '.join(unknown)}.", f"The settings are: {names}.")
-            settings = cls(**settings)
+            settings = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
         settings = settings or cls()
         settings.check()
         return settings
@@ -78,6 +102,8 @@ class Settings:
             if entry.kind == "enum":
                 if value not in entry.choices:
                     raise Problem("bad_input", f"{entry.name} is {value!r}.", f"Choose one of: {', '.join(entry.choices)}.")
+            elif entry.kind == "numbers":
+                _check_numbers(entry, value)
             elif entry.kind == "bool":
                 if not isinstance(value, bool):
                     raise Problem("bad_input", f"{entry.name} is {value!r}.", "Give true or false.")
@@ -86,6 +112,10 @@ class Settings:
                 raise Problem(
                     "bad_input", f"{entry.name} is {value!r}.", f"Give {kind} from {entry.minimum:g} to {entry.maximum:g}."
                 )
+        copies = self.augment + (1 + len(self.angles)) * (1 + self.flips) * (1 + len(self.scales))
+        if copies > MOST_COPIES:
+            sentence = f"Angles, mirroring and scales together make {copies} copies of each reference."
+            raise Problem("bad_input", sentence, f"At most {MOST_COPIES} can be worked with: give fewer angles or scales.")
         if self.patches == "off" and (self.tile_x or self.tile_y):
             sentence = "The picture is to tile, but patches are off: the network alone does not make edges meet."
             raise Problem("bad_input", sentence, "Leave patches at auto, or choose finish or instead.")
@@ -101,6 +131,12 @@ class Settings:
     def round_parameters(self) -> list[tuple[int, int]]:
         """(P, S) of each round that is run."""
         return [(self.p1, self.s1), (self.p2, self.s2)][: self.rounds]
+
+
+def _check_numbers(entry: Setting, value: Any) -> None:
+    low, high = entry.minimum, entry.maximum
+    if not isinstance(value, tuple) or not all(_is_number(one, "float") and low <= one <= high for one in value):
+        raise Problem("bad_input", f"{entry.name} is {value!r}.", f"Give numbers from {low:g} to {high:g}, such as {low:g},{high:g}.")
 
 
 def _is_number(value: Any, kind: str) -> bool:
