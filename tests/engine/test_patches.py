@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 from selfrect.patches.correspondence import Correspondence, carry
+from selfrect.patches.given import Given
 from selfrect.patches.nearest import Search, allowed_middles, descriptors, patch_basis
-from selfrect.patches.sources import make_sources
+from selfrect.patches.sources import Pose, make_sources
 from selfrect.patches.synthesis import Options, _Run, synthesize
 from selfrect.patches.vote import vote
 
@@ -212,8 +213,8 @@ def test_normals_turn_with_their_surroundings(angle, expected):
 
 def test_where_pieces_do_not_fit_is_found():
     target, placed = torch.cat([REFERENCE[:, 4:68, 2:36], REFERENCE[:, 4:68, 44:78]], 2), torch.ones(64, 68)
-    run = _Run(target, placed, [REFERENCE], UPRIGHT, (False, False), None, lambda *told: None, None)
-    whole = run._whole([0.0])
+    everywhere = torch.ones(72, 80, dtype=torch.bool)
+    whole = _Run(Given(target, placed, [REFERENCE], [everywhere]), UPRIGHT, lambda *told: None)._whole([Pose()])
     assert whole[8:-8, 32:36].median() < 0.3
     assert whole[8:-8, 8:20].median() > 0.8
     assert whole[8:-8, 48:60].median() > 0.8
@@ -229,5 +230,5 @@ def test_pieces_that_were_put_side_by_side_grow_together(monkeypatch):
         return nearest_patches(picture[:, 8:-8, 29:39], REFERENCE).mean()
 
     free = joint()
-    monkeypatch.setattr("selfrect.patches.synthesis._Run._whole", lambda self, turns: torch.ones_like(self.placed))
+    monkeypatch.setattr("selfrect.patches.synthesis._Run._whole", lambda self, poses: torch.ones_like(self.given.placed))
     assert free < joint()

@@ -28,7 +28,7 @@ class Search:
         self.ours, self.theirs = ours.reshape(-1, ours.shape[2]), theirs.reshape(-1, theirs.shape[3])
         self.allowed, self.places = allowed.reshape(-1), allowed.reshape(-1).nonzero()[:, 0]
         self.generator, self.alive = generator, alive
-        self._guide = self._price = None
+        self._guide = self._price = self._lean = None
 
     def guided(self, guide: torch.Tensor, weight: torch.Tensor, colours: torch.Tensor) -> None:
         """Let distances also count how far a match's own pixel is from a wanted colour.
@@ -40,6 +40,10 @@ class Search:
     def priced(self, price: torch.Tensor) -> None:
         """Let distances also count a price of each source pixel, (S·h·w,)."""
         self._price = price
+
+    def leaning(self, prices: torch.Tensor, reference: torch.Tensor) -> None:
+        """Let distances also count prices (R, H·W) or (R, 1) of each reference at each pixel. reference (S,): of each source."""
+        self._lean = (prices, reference)
 
     def patch_distance(self, matches: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
         """Squared, of the patches alone, of the pixels `at` (n,) or of all, (n,)."""
@@ -58,20 +62,33 @@ class Search:
             guide, weight, colours = self._guide
             guide, weight = (guide, weight) if at is None else (guide[at], weight[at])
             found += weight * (guide - colours[matches]).square_().sum(1)
-        return found if self._price is None else found + self._price[matches]
+        found = found if self._price is None else found + self._price[matches]
+        return found if self._lean is None else found + self._leaned(matches, at)
+
+    def _leaned(self, matches: torch.Tensor, at: torch.Tensor | None) -> torch.Tensor:
+        prices, reference = self._lean
+        own = reference[matches // (self.shape[1] * self.shape[2])]
+        if prices.shape[1] == 1:
+            return prices[own, 0]
+        return prices[own, torch.arange(len(matches), device=own.device) if at is None else at]
 
     def chance(self) -> torch.Tensor:
         """A random match for each pixel, (H·W,)."""
         return self._anywhere(self.height * self.width)[0]
 
     def exhaustive(self, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The best match of the pixels `at` (n,) by their patches alone, compared with every place, and its distance."""
+        """The best match of the pixels `at` (n,) by their patches, and by leaning, compared with every place, and its distance."""
         theirs = self.theirs[self.places]
         squares = theirs.square().sum(1)
         found, far = [], []
         for some in at.split(max(1, (1 << 24) // len(theirs))):
             self.alive()
-            best = torch.addmm(squares, self.ours[some], theirs.T, alpha=-2).min(1)
+            compared = torch.addmm(squares, self.ours[some], theirs.T, alpha=-2)
+            if self._lean is not None:
+                prices, reference = self._lean
+                own = reference[self.places // (self.shape[1] * self.shape[2])]
+                compared += prices.expand(-1, self.height * self.width)[:, some].T[:, own]
+            best = compared.min(1)
             found.append(self.places[best.indices])
             far.append((best.values + self.ours[some].square().sum(1)).clamp_min(0))
         return torch.cat(found), torch.cat(far)

@@ -13,6 +13,7 @@ from .usage import Usage
 
 _ALIKE = 1.1  # one of the blocks that fit up to this much worse than the best is taken, by chance
 _DEAR = 0.25  # of the variance: the price of a place once used throughout
+_FORBIDDEN = 100.0  # of the variance: no reference that costs more is used
 _NOTHING = 0.02  # of a block: less that is known cannot guide
 
 
@@ -26,9 +27,11 @@ def quilt(
     generator: torch.Generator,
     wrap: tuple[bool, bool] = (False, False),
     alive: Callable[[], None] = lambda: None,
+    prices: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """picture (3, H, W), known (H, W) bool: what is placed. Returns the picture filled, and the matches (H, W) of what was filled,
     −1 where it was known. block: px, at most what fits into the sources. wrap: (x, y), blocks reach around the edges.
+    prices (R, H, W) of each reference at each pixel, of the variance, or None; where one is above all measure the reference is not used.
     """
     picture, known = picture.clone(), known.clone()
     matches = torch.full(known.shape, -1, dtype=torch.long, device=known.device)
@@ -42,13 +45,17 @@ def quilt(
         rows, columns = part = waiting.pop(number)
         if fractions[number] == 1:
             continue
-        place = layout.fitting(picture[:, rows, columns], known[part], usage.of_counts(counts, block))
-        from_source, numbers = layout.cut(place)
-        new = ~known[part]
-        picture[:, rows, columns] = torch.where(new, from_source, picture[:, rows, columns])
-        matches[part] = torch.where(new, numbers, matches[part])
-        counts += torch.bincount(usage.place[numbers[new]], minlength=usage.places)
-        known[part] = True
+        while not bool(known[part].all()):  # once, but where several references meet
+            new, dear = ~known[part], None if prices is None else prices[:, rows, columns]
+            wish = None if dear is None else (dear * new).mean((1, 2))
+            place = layout.fitting(picture[:, rows, columns], known[part], usage.of_counts(counts, block), wish)
+            from_source, numbers = layout.cut(place)
+            if dear is not None:
+                new &= dear[layout.reference(place)] < _FORBIDDEN
+            picture[:, rows, columns] = torch.where(new, from_source, picture[:, rows, columns])
+            matches[part] = torch.where(new, numbers, matches[part])
+            counts += torch.bincount(usage.place[numbers[new]], minlength=usage.places)
+            known[part] = known[part] | new
     return picture, matches
 
 
@@ -62,17 +69,25 @@ class _Blocks:
         self.whole = F.max_pool2d((~sources.valid)[:, None].float(), block, stride=1)[:, 0] < 0.5
         self.variance = pictures.permute(1, 0, 2, 3)[:, sources.valid].var(1).sum()
 
-    def fitting(self, picture: torch.Tensor, known: torch.Tensor, used: torch.Tensor) -> int:
-        """A block that agrees with what is known of `picture` (3, b, b). used (S, h, w): how often each place is, 1 the average."""
+    def fitting(self, picture: torch.Tensor, known: torch.Tensor, used: torch.Tensor, wish: torch.Tensor | None = None) -> int:
+        """A block that agrees with what is known of `picture` (3, b, b). used (S, h, w): how often each place is, 1 as expected.
+        wish (R,): price of each reference, of the variance.
+        """
         cost = F.avg_pool2d(used[:, None], self.block, stride=1)[:, 0] * (_DEAR * self.evenness * self.variance)
         if known.float().mean() > _NOTHING:
             mask = known[None].to(picture.dtype)
             kernel = torch.cat([-2 * picture * mask, mask])[None]
             differences = F.conv2d(self.layers, kernel)[:, 0] + (picture.square() * mask).sum()
             cost = cost + differences.clamp_min(0) / mask.sum()
+        if wish is not None:
+            cost = cost + (wish * self.variance)[self.sources.references, None, None]
         cost = torch.where(self.whole, cost, torch.inf).reshape(-1)
         good = (cost <= cost.min() * _ALIKE + 1e-5 * self.variance).nonzero()[:, 0]
         return int(good[int(torch.randint(0, len(good), (1,), generator=self.generator))])
+
+    def reference(self, place: int) -> int:
+        """Which one the block is of."""
+        return int(self.sources.references[place // self.whole[0].numel()])
 
     def cut(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The block's picture (3, b, b) and the numbers of its pixels (b, b)."""

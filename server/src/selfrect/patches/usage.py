@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -10,16 +12,20 @@ from .sources import Sources
 
 
 class Usage:
-    """place (S·h·w,): for each source pixel the number of the reference's pixel that it shows, all references counted through."""
+    """place (S·h·w,): for each source pixel the number of the reference's pixel that it shows, all references counted through.
 
-    def __init__(self, sources: Sources, references: list[torch.Tensor]):
+    expected: how often the places of each reference are to be used, 1 the average.
+    """
+
+    def __init__(self, sources: Sources, references: list[torch.Tensor], expected: Sequence[float] | None = None):
+        self.expected = expected or [1.0] * len(references)
         self.shape = sources.shape
         self.sizes = [tuple(r.shape[1:]) for r in references]
         self.places = sum(height * width for height, width in self.sizes)
         self.place = self._numbers(sources)
 
     def of(self, matches: torch.Tensor, patch: int) -> torch.Tensor:
-        """(S, h, w): how often the places are used by matches (n,), 1 the average, smoothed over a patch."""
+        """(S, h, w): how often the places are used by matches (n,), 1 as expected, smoothed over a patch."""
         return self.of_counts(torch.bincount(self.place[matches], minlength=self.places) * (self.places / len(matches)), patch)
 
     def of_counts(self, counts: torch.Tensor, patch: int) -> torch.Tensor:
@@ -27,8 +33,8 @@ class Usage:
         patch |= 1
         parts = counts.float().split([height * width for height, width in self.sizes])
         smooth = [
-            F.avg_pool2d(part.view(1, 1, *size), patch, stride=1, padding=patch // 2, count_include_pad=False).reshape(-1)
-            for part, size in zip(parts, self.sizes, strict=True)
+            F.avg_pool2d(part.view(1, 1, *size) / often, patch, stride=1, padding=patch // 2, count_include_pad=False).reshape(-1)
+            for part, size, often in zip(parts, self.sizes, self.expected, strict=True)
         ]
         return torch.cat(smooth)[self.place].view(self.shape)
 
