@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL
 
 from . import codec_tiles
 from .rough import Rough
+from .wrapping import wrapping_of
 
 
 class Codec(Protocol):
@@ -32,6 +33,9 @@ class Codec(Protocol):
     def tiled(self, tile: int) -> Any:
         """A context within which both ways go in tiles of tile × tile image pixels, with the same result in less memory."""
 
+    def along(self, x: bool, y: bool) -> Any:
+        """A context within which pictures go around along these axes: what is beyond an edge is the opposite one."""
+
 
 class AutoencoderCodec:
     """AutoencoderKL: the mean of the posterior × scaling factor. In float32: SDXL's overflows in float16."""
@@ -41,22 +45,25 @@ class AutoencoderCodec:
         self.device = device
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self._tile: int | None = None
+        self._wrap = (False, False)
         self._rough = Rough()
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        if self._tile and max(x.shape[2:]) > self._tile:
-            z = codec_tiles.encode(self.vae, x, self._tile, self.device)
-        else:
-            z = self.vae.encode(x.to(self.device)).latent_dist.mode()
+        with self._around():
+            if self._tile and max(x.shape[2:]) > self._tile:
+                z = codec_tiles.encode(self.vae, x, self._tile, self.device, self._wrap)
+            else:
+                z = self.vae.encode(x.to(self.device)).latent_dist.mode()
         z = z * self.vae.config.scaling_factor
         self._rough.see(x, z)
         return z
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = z / self.vae.config.scaling_factor
-        if self._tile and max(z.shape[2:]) * self.factor > self._tile:
-            return codec_tiles.decode(self.vae, z, self._tile, self.device)
-        return self.vae.decode(z).sample
+        with self._around():
+            if self._tile and max(z.shape[2:]) * self.factor > self._tile:
+                return codec_tiles.decode(self.vae, z, self._tile, self.device, self._wrap)
+            return self.vae.decode(z).sample
 
     def preview(self, z: torch.Tensor) -> torch.Tensor:
         return self._rough(z)
@@ -68,6 +75,17 @@ class AutoencoderCodec:
             yield
         finally:
             self._tile = before
+
+    @contextmanager
+    def along(self, x: bool, y: bool) -> Iterator[None]:
+        before, self._wrap = self._wrap, (x, y)
+        try:
+            yield
+        finally:
+            self._wrap = before
+
+    def _around(self) -> Any:
+        return wrapping_of(self.vae).along(*self._wrap) if any(self._wrap) else nullcontext()
 
 
 class PatchCodec:
@@ -87,4 +105,8 @@ class PatchCodec:
         return self.decode(z).clamp(-1, 1)
 
     def tiled(self, tile: int) -> Any:
+        return nullcontext()
+
+    def along(self, x: bool, y: bool) -> Any:
+        """Nothing here looks beyond its own patch."""
         return nullcontext()

@@ -5,17 +5,24 @@ A group normalisation takes its mean and variance from the whole picture; tiles 
 ones, are what shifts colours from tile to tile. Here each level of resolution is walked through as often as it has
 normalisations: a walk takes every tile as far as the first normalisation whose statistics are not known yet, gathers them
 over all tiles, and stops there. What stands between the levels waits in RAM. Convolutions see a margin around their tile
-as wide as they reach, so that nothing is approximate; the price is computing a level several times over.
+as wide as they reach, so that nothing is approximate; the price is computing a level several times over. The margin of a
+picture that goes around (wrap: x, y) lies on its opposite side; what is done in one piece is left to `wrapping`.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from diffusers import AutoencoderKL
+
+from .wrapping import wrapping_of
+
+Wrap = tuple[bool, bool]
+OFF: Wrap = (False, False)
 
 
 class _Enough(Exception):
@@ -106,21 +113,21 @@ class _Walk:
         raise _Enough
 
 
-def encode(vae: AutoencoderKL, x: torch.Tensor, tile: int, device: torch.device) -> torch.Tensor:
+def encode(vae: AutoencoderKL, x: torch.Tensor, tile: int, device: torch.device, wrap: Wrap = OFF) -> torch.Tensor:
     """As `vae.encode(x).latent_dist.mode()`, x (B, 3, H, W); levels in tiles of tile × tile pixels, the last one in one piece."""
     encoder = vae.encoder
     *blocks, last = encoder.down_blocks
     for number, block in enumerate(blocks):
         first = [encoder.conv_in] if number == 0 else []
         level = Level([*first, *block.resnets, *block.downsamplers], halves=True)
-        x = _tiled(level, x, tile, device)
+        x = _tiled(vae, level, x, tile, device, wrap)
     x = encoder.mid_block(last(x.to(device)))
     x = encoder.conv_out(encoder.conv_act(encoder.conv_norm_out(x)))
     x = x if vae.quant_conv is None else vae.quant_conv(x)
     return x.chunk(2, 1)[0]
 
 
-def decode(vae: AutoencoderKL, z: torch.Tensor, tile: int, device: torch.device) -> torch.Tensor:
+def decode(vae: AutoencoderKL, z: torch.Tensor, tile: int, device: torch.device, wrap: Wrap = OFF) -> torch.Tensor:
     """As `vae.decode(z).sample`, z (B, C, h, w); the first level in one piece, the others in tiles of tile × tile pixels."""
     decoder, blocks = vae.decoder, list(vae.decoder.up_blocks)
     z = z.to(device)
@@ -128,20 +135,21 @@ def decode(vae: AutoencoderKL, z: torch.Tensor, tile: int, device: torch.device)
     x = Level(list(blocks[0].resnets))(decoder.mid_block(decoder.conv_in(x)))
     for before, block in itertools.pairwise(blocks):
         last = [decoder.conv_norm_out, decoder.conv_act, decoder.conv_out] if block is blocks[-1] else []
-        x = _tiled(Level([*before.upsamplers, *block.resnets, *last], doubles=True), x, tile, device)
+        level = Level([*before.upsamplers, *block.resnets, *last], doubles=True)
+        x = _tiled(vae, level, x, tile, device, wrap)
     return x.to(device)
 
 
-def _tiled(level: Level, x: torch.Tensor, tile: int, device: torch.device) -> torch.Tensor:
+def _tiled(vae: AutoencoderKL, level: Level, x: torch.Tensor, tile: int, device: torch.device, wrap: Wrap) -> torch.Tensor:
     """The level's result on x (B, C, H, W); both lie in RAM, only one tile at a time is on the device."""
     x = x.to("cpu")
     height, width = (side * 2 if level.doubles else side for side in x.shape[2:])
     out = None
-    with _Walk(level) as walk:
+    with _Walk(level) as walk, wrapping_of(vae).along(False, False) if any(wrap) else nullcontext():
         while True:
-            for core, window in _tiles(height, width, tile, level.halo):
+            for core, window in _tiles(height, width, tile, level.halo, wrap):
                 walk.core = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, window, strict=True))
-                piece = x[(..., *_scaled(window, 0.5 if level.doubles else 1))].to(device)
+                piece = _cut(x, _scaled(window, 0.5 if level.doubles else 1)).to(device)
                 done = _until_enough(level, piece)
                 if done is not None:
                     factor = 0.5 if level.halves else 1
@@ -160,17 +168,32 @@ def _until_enough(level: Callable[[torch.Tensor], torch.Tensor], piece: torch.Te
         return None
 
 
-def _tiles(height: int, width: int, tile: int, halo: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+def _tiles(
+    height: int, width: int, tile: int, halo: int, wrap: Wrap
+) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """(core, window) of each tile: the cores cover the picture without overlap, a window is its core with the margin around it."""
-    for rows in _spans(height, tile, halo):
-        for columns in _spans(width, tile, halo):
+    for rows in _spans(height, tile, halo, wrap[1]):
+        for columns in _spans(width, tile, halo, wrap[0]):
             yield tuple(zip(rows, columns, strict=True))
 
 
-def _spans(size: int, tile: int, halo: int) -> Iterator[tuple[slice, slice]]:
+def _spans(size: int, tile: int, halo: int, around: bool) -> Iterator[tuple[slice, slice]]:
     for start in range(0, size, tile):
         stop = min(start + tile, size)
-        yield slice(start, stop), slice(max(start - halo, 0), min(stop + halo, size))
+        window = slice(start - halo, stop + halo)
+        yield slice(start, stop), window if around else slice(max(window.start, 0), min(window.stop, size))
+
+
+def _cut(x: torch.Tensor, place: tuple[slice, slice]) -> torch.Tensor:
+    """The window of x (B, C, H, W); where it reaches over an edge it comes back at the opposite one."""
+    for axis, span in zip((2, 3), place, strict=True):
+        inside = span.start >= 0 and span.stop <= x.shape[axis]
+        x = x.narrow(axis, span.start, span.stop - span.start) if inside else x.index_select(axis, _places(span, x.shape[axis]))
+    return x
+
+
+def _places(span: slice, size: int) -> torch.Tensor:
+    return torch.arange(span.start, span.stop) % size
 
 
 def _scaled(place: tuple[slice, slice], factor: float) -> tuple[slice, slice]:

@@ -26,8 +26,12 @@ class PackedConv(torch.nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.padded(x, self.padding)
+
+    def padded(self, x: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
+        """The same with another padding than its own."""
         return torch.ops.mkldnn._convolution_pointwise(
-            x, self.kernel, self.bias, self.padding, self.stride, self.dilation, self.groups, "none", [], ""
+            x, self.kernel, self.bias, padding, self.stride, self.dilation, self.groups, "none", [], ""
         )
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.downsampling import Downsample2D
 
+from .packed import PackedConv
+
 _NAME = "selfrect_wrapping"
 
 
@@ -40,8 +42,8 @@ def wrapping_of(network: torch.nn.Module) -> Wrapping:
         wrapping = Wrapping()
         one_sided = {id(part.conv) for part in network.modules() if isinstance(part, Downsample2D) and part.padding == 0}
         for part in network.modules():
-            if isinstance(part, torch.nn.Conv2d) and max(part.kernel_size) > 1:
-                part.forward = _OneSided(part, wrapping) if id(part) in one_sided else _Wrapped(part, wrapping)
+            if isinstance(part, (torch.nn.Conv2d, PackedConv)) and max(part.kernel_size) > 1:
+                part.forward = (_OneSided if id(part) in one_sided else _Wrapped)(part, wrapping)
         object.__setattr__(network, _NAME, wrapping)  # no part of the network: not to be saved, moved or listed with it
     return wrapping
 
@@ -49,28 +51,45 @@ def wrapping_of(network: torch.nn.Module) -> Wrapping:
 class _Wrapped:
     """The forward of a convolution that pads on all sides."""
 
-    def __init__(self, conv: torch.nn.Conv2d, wrapping: Wrapping):
+    def __init__(self, conv: torch.nn.Conv2d | PackedConv, wrapping: Wrapping):
         self._conv, self._wrapping = conv, wrapping
+        self._plain = conv.forward
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        conv, wrapping = self._conv, self._wrapping
+        wrapping = self._wrapping
         if not (wrapping.x or wrapping.y):
-            return conv._conv_forward(x, conv.weight, conv.bias)
-        down, across = conv.padding
-        x = F.pad(x, (across, across, 0, 0), "circular" if wrapping.x else "constant")
-        x = F.pad(x, (0, 0, down, down), "circular" if wrapping.y else "constant")
-        return F.conv2d(x, conv.weight, conv.bias, conv.stride, 0, conv.dilation, conv.groups)
+            return self._plain(x)
+        down, across = self._conv.padding
+        if wrapping.x:
+            x, across = _around(x, across, -1), 0
+        if wrapping.y:
+            x, down = _around(x, down, -2), 0
+        return _padded(self._conv, x, (down, across))
 
 
 class _OneSided(_Wrapped):
     """That of an autoencoder's downsampling, which is handed a picture with a row and a column of zeros after the last ones."""
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        conv, wrapping = self._conv, self._wrapping
+        wrapping = self._wrapping
         if wrapping.x or wrapping.y:
             x = x.clone()
         if wrapping.x:
             x[..., -1] = x[..., 0]
         if wrapping.y:
             x[..., -1, :] = x[..., 0, :]
-        return conv._conv_forward(x, conv.weight, conv.bias)
+        return self._plain(x)
+
+
+def _around(x: torch.Tensor, count: int, axis: int) -> torch.Tensor:
+    """The last `count` lines before the first, the first ones after the last. Unlike F.pad it leaves the order in memory as it is."""
+    length = x.shape[axis]
+    if count == 0:
+        return x
+    return torch.cat([x.narrow(axis, length - count, count), x, x.narrow(axis, 0, count)], axis)
+
+
+def _padded(conv: torch.nn.Conv2d | PackedConv, x: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
+    if isinstance(conv, PackedConv):
+        return conv.padded(x, padding)
+    return F.conv2d(x, conv.weight, conv.bias, conv.stride, padding, conv.dilation, conv.groups)

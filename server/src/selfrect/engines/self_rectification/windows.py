@@ -18,6 +18,7 @@ OVERLAP = 1 / 4  # of a window, at least
 SHIFT = 1 / 16  # of a window: how far the inner windows move from step to step, to either side
 MULTIPLE = 8  # latent pixels: the network halves its picture three times
 SMALLEST = 128  # image pixels: a window below sees too little
+GOLDEN = 0.6180339887  # its multiples fall evenly between 0 and 1, and never twice on the same place
 AUTOMATIC = 512  # image pixels: the least that is chosen where nothing is asked for
 
 
@@ -29,7 +30,7 @@ class Windows(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A window's place in a latent, in latent pixels."""
+    """A window's place in a latent, in latent pixels. What lies beyond the latent's end is its beginning: a texture that tiles."""
 
     top: int
     left: int
@@ -37,16 +38,32 @@ class Box(NamedTuple):
     width: int
 
     def cut(self, z: torch.Tensor) -> torch.Tensor:
-        """The part of (B, C, h, w) that lies in the box, a view."""
-        return z[..., self.top : self.top + self.height, self.left : self.left + self.width]
+        """The part of (…, h, w) that lies in the box, a view where it does not go around."""
+        rows, columns = (_spans(*side) for side in self._sides(z))
+        strips = [[z[..., y, x] for x, _ in columns] for y, _ in rows]
+        return _joined([_joined(strip, -1) for strip in strips], -2)
+
+    def add(self, z: torch.Tensor, part: torch.Tensor) -> None:
+        """Add a part of the box's size to where the box lies in z (…, h, w)."""
+        rows, columns = (_spans(*side) for side in self._sides(z))
+        for y, own_y in rows:
+            for x, own_x in columns:
+                z[..., y, x] += part[..., own_y, own_x]
+
+    def _sides(self, z: torch.Tensor) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        return (self.top, self.height, z.shape[-2]), (self.left, self.width, z.shape[-1])
 
 
 class Grid:
-    """The windows of a latent of height × width."""
+    """The windows of a latent of height × width. wrap: (x, y), whether it tiles; windows then go around its edges.
 
-    def __init__(self, height: int, width: int, windows: Windows):
-        self.height, self.width = height, width
-        self._rows, self._columns = _Axis(height, windows), _Axis(width, windows)
+    around: (x, y), along which the network's own convolutions have to: what is in windows has its surroundings in them.
+    """
+
+    def __init__(self, height: int, width: int, windows: Windows, wrap: tuple[bool, bool] = (False, False)):
+        self.height, self.width, self.wrap = height, width, wrap
+        self._rows, self._columns = _axis(height, windows, wrap[1]), _axis(width, windows, wrap[0])
+        self.around = (wrap[0] and self._columns.count == 1, wrap[1] and self._rows.count == 1)
 
     @property
     def count(self) -> int:
@@ -69,7 +86,7 @@ class Grid:
             return eps_of(z, boxes[0])
         eps = torch.zeros_like(z)
         for box, weight in zip(boxes, self._weights(j), strict=True):
-            box.cut(eps).add_(eps_of(box.cut(z), box) * weight.to(z))
+            box.add(eps, eps_of(box.cut(z), box) * weight.to(z))
         return eps
 
     def _weights(self, j: int) -> list[torch.Tensor]:
@@ -93,8 +110,7 @@ class _Axis:
         if self.count == 1:
             return [0]
         last = self.length - self.side
-        # Multiples of the golden ratio fall evenly, and never twice on the same place.
-        shift = self.side * SHIFT * (2 * (j * 0.6180339887 % 1) - 1)
+        shift = self.side * SHIFT * (2 * (j * GOLDEN % 1) - 1)
         inner = [round(k * last / (self.count - 1) + shift) for k in range(1, self.count - 1)]
         return [0, *inner, last]
 
@@ -103,8 +119,41 @@ class _Axis:
         hill = torch.sin(math.pi * (torch.arange(self.side) + 0.5) / self.side) ** 2
         total = torch.zeros(self.length)
         for start in self.starts(j):
-            total[start : start + self.side] += hill
-        return [hill / total[start : start + self.side] for start in self.starts(j)]
+            total[self._places(start)] += hill
+        return [hill / total[self._places(start)] for start in self.starts(j)]
+
+    def _places(self, start: int) -> torch.Tensor:
+        return torch.arange(start, start + self.side) % self.length
+
+
+class _Ring(_Axis):
+    """The windows along a side that is longer than one and tiles: evenly spaced, and all of them go around together.
+
+    So no place is nearer to a border than others, and there is nothing at the edge of the picture.
+    """
+
+    def __init__(self, length: int, windows: Windows):
+        self.length, self.side = length, windows.side
+        self.count = math.ceil(length / (self.side * (1 - OVERLAP)))
+
+    def starts(self, j: int) -> list[int]:
+        shift = j * GOLDEN % 1
+        return [int((k + shift) * self.length / self.count) % self.length for k in range(self.count)]
+
+
+def _axis(length: int, windows: Windows, wrap: bool) -> _Axis:
+    return _Ring(length, windows) if wrap and length > windows.longest else _Axis(length, windows)
+
+
+def _spans(start: int, length: int, size: int) -> list[tuple[slice, slice]]:
+    """Where `length` places from `start` on lie along a side of `size`, and which of them these are: one span, or two around its end."""
+    first = min(length, size - start)
+    spans = [(slice(start, start + first), slice(0, first))]
+    return spans if first == length else [*spans, (slice(0, length - first), slice(first, length))]
+
+
+def _joined(parts: list[torch.Tensor], axis: int) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
 
 
 def windows_of(asked: int, sample_size: int | None, factor: int, room: int | None = None) -> Windows:
