@@ -16,10 +16,11 @@ from .leaning import Leaning
 from .level import ENOUGH, SEARCHED, Level
 from .resizing import finer, resized, resized_part, scales_of, size_of
 from .sources import Pose, Sources
-from .turns import find_turns
+from .turns import apart, find_poses
 
 _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked for in
 _SOURCES = 12e6  # px of all sources together
+_SIZES = (0.5, 0.71, 1.41, 2.0)  # that pieces are looked for at
 _JOINT, _LEAST_JOINT = 2.0, 0.01  # from how many times the median distance on, plus a part of the variance, pieces do not fit
 
 
@@ -30,7 +31,9 @@ class Options:
     guidance: how much what is placed counts against the patches, at the coarsest and at the finest level. evenness: how dear a
     source pixel becomes that is used more often than others. sharpness: of the votes, and of the very last one. border: how far
     from its border what is placed counts less, part of the shorter side. block: of the first layout, part of the same.
-    exact: whether placed pixels that the patches agree with are kept as they are. turns: radians, or None: found from the target.
+    exact: whether placed pixels that the patches agree with are kept as they are. turns: radians, or None: found from the target;
+    angles: radians, further ones. flips: whether mirrored copies of the references take part, too; scales: and larger or smaller ones.
+    wary: pieces that were placed mirrored, larger or smaller are looked for as well.
     """
 
     patch: int = 7
@@ -43,18 +46,27 @@ class Options:
     block: float = 0.28
     exact: bool = True
     turns: tuple[float, ...] | None = None
+    angles: tuple[float, ...] = ()
+    flips: bool = False
+    scales: tuple[float, ...] = ()
+    wary: bool = False
     dimensions: int = 24
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """picture (3, H, W) in [0, 1]. turns: radians, those used. unlike: how far what is placed is from the references, see `find_turns`."""
+    """picture (3, H, W) in [0, 1]. poses: those used. unlike: how far what is placed is from the references, see `find_poses`."""
 
     picture: torch.Tensor
     correspondence: Correspondence
-    turns: list[float]
+    poses: list[Pose]
     unlike: float
+
+    @property
+    def turns(self) -> list[float]:
+        """Radians."""
+        return list(dict.fromkeys(pose.angle for pose in self.poses))
 
 
 Told = Callable[[int, int, "torch.Tensor | None"], None]
@@ -114,7 +126,7 @@ class _Run:
             before = level.sources
         exact = level.keep(self._exact(softened, picture) if self.options.exact else picture)
         field = Correspondence.of(matches, before, self.given.references)
-        return Synthesis(exact.clamp(0, 1), field, [pose.angle for pose in poses], unlike)
+        return Synthesis(exact.clamp(0, 1), field, poses, unlike)
 
     def _level(self, scale: float, poses: list[Pose], softened: torch.Tensor, guidance: float) -> Level:
         return Level(self.given, self.options, scale, poses, softened, guidance, self.generator, self.alive)
@@ -134,10 +146,21 @@ class _Run:
         """Found on pictures that are as small as their detail allows."""
         scale = min(1.0, _ASKED_AT / self.given.least_side)
         target, weight = resized_part(self.given.target, self.given.placed, size_of(self.given.target, scale))
-        turns, unlike = find_turns(target, weight > 0.9, *self.given.sources(scale), self.generator, self.alive)
+        asked = weight > 0.9, *self.given.sources(scale), self.generator, self.alive
+        flips, scales = self.options.flips or self.options.wary, {*self.options.scales, *(_SIZES if self.options.wary else ())}
+        poses, unlike = find_poses(target, *asked, flips, sorted(scales))
         self._next(None)
-        turns = turns if self.options.turns is None else list(self.options.turns)
-        return [Pose(angle) for angle in turns][: self._most_poses()], unlike
+        poses = poses if self.options.turns is None else [Pose(angle) for angle in self.options.turns]
+        return (poses + self._further(poses))[: self._most_poses()], unlike
+
+    def _further(self, poses: list[Pose]) -> list[Pose]:
+        """Poses that are asked for besides those found."""
+        upright = [pose for pose in poses if pose.scale == 1 and not pose.mirrored] or poses[:1]
+        angles = [a for a in self.options.angles if all(apart(a, pose.angle) > 1 for pose in upright)]
+        further = [Pose(angle) for angle in angles]
+        further += [Pose(pose.angle, True) for pose in upright + further if self.options.flips]
+        further += [Pose(poses[0].angle, False, scale) for scale in self.options.scales]
+        return [pose for pose in further if pose not in poses]
 
     def _whole(self, poses: list[Pose]) -> torch.Tensor:
         """(H, W) in [0, 1]: small where pieces that were placed side by side do not fit, for no patch of the references looks like that.

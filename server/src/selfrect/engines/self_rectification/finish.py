@@ -6,6 +6,7 @@ Not in the paper. A small network softens what it passes; patches are the refere
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -93,8 +94,7 @@ def draw(
 
 
 def _draw(request, settings: Settings, device, progress: Progress, work: float, start) -> Drawn:
-    references = [image for image in request.references for image in (image, image[:, ::-1])[: 1 + (settings.augment > 3)]]
-    pictures, opaque = zip(*(_tensors(image, device) for image in references), strict=True)
+    pictures, opaque = zip(*(_tensors(image, device) for image in request.references), strict=True)
     target, placed = _tensors(request.target, device)
     placed = placed if request.target.shape[2] == 4 else torch.ones_like(placed)
     made = synthesize(
@@ -102,6 +102,9 @@ def _draw(request, settings: Settings, device, progress: Progress, work: float, 
         start=None if start is None else _tensors(start, device)[0],
         told=_Teller(progress, work, request.preview),
         opaque=[alpha > 0.5 for alpha in opaque],
+        fixed=None if request.mask is None else _plane(request.mask, device) < 0.5,
+        weights=request.weights,
+        regions=request.regions and [None if region is None else _plane(region, device) for region in request.regions],
     )  # fmt: skip
     note = {
         "mode": "instead" if start is None else "finish",
@@ -123,6 +126,10 @@ def options(settings: Settings) -> Options:
         evenness=plain.evenness * max(2 - wait, 0.0),
         exact=hold >= 0.5,
         rounds=(max(2, round(plain.rounds[0] * effort)), max(1, round(plain.rounds[1] * effort))),
+        angles=tuple(math.radians(angle) for angle in settings.angles),
+        flips=settings.flips or settings.augment > 3,
+        scales=settings.scales,
+        wary=settings.turns == "auto",
         seed=settings.seed,
     )
 
@@ -156,7 +163,12 @@ def _tensors(image: np.ndarray, device: torch.device) -> tuple[torch.Tensor, tor
     """(H, W, 3|4) → colours (3, H, W) and alpha (H, W)."""
     alpha = image[..., 3] if image.shape[2] == 4 else np.ones(image.shape[:2], np.float32)
     colours = np.ascontiguousarray(image[..., :3].transpose(2, 0, 1))
-    return torch.from_numpy(colours).to(device), torch.from_numpy(np.ascontiguousarray(alpha)).to(device)
+    return torch.from_numpy(colours).to(device), _plane(alpha, device)
+
+
+def _plane(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """(H, W)"""
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
 
 def _record(drawn: Drawn, model: dict[str, str], settings: Settings, request: Request, device, progress: Progress) -> dict[str, Any]:
