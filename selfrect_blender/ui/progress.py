@@ -21,6 +21,7 @@ STAGES = {
     "round 2 inversion": mark("Round 2: taking up the layout"),
     "round 2 sampling": mark("Round 2: drawing"),
     "decode": mark("Finishing the picture"),
+    "finish": mark("Finishing the picture"),
     "patches": mark("Fitting in pieces of the reference"),
 }
 

@@ -22,8 +22,9 @@ sys.path.insert(0, str(ROOT / "tests" / "engine"))
 
 import tiny_models  # noqa: E402
 
-#: Pieces of the reference cost next to nothing; what is measured here is the network.
-ALONE = {"patches": "off"} if "patches" in Settings.__dataclass_fields__ else {}
+#: Pieces of the reference and its colours cost next to nothing; what is measured here is the network.
+_OFF = {"patches": "off", "colour_match": 0.0}
+ALONE = {name: off for name, off in _OFF.items() if name in Settings.__dataclass_fields__}
 UNET = {
     "sample_size": 64,
     "block_out_channels": (320, 640, 1280, 1280),

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from selfrect.colour_match import _enlarged, _reduced, match_colours
+from selfrect.broad import enlarge_onto, reduced
+from selfrect.colour import delta_e, lab_from_srgb
+from selfrect.colour_match import match_colours
 from selfrect.evaluation.colours import colour_distance
 from selfrect.evaluation.tiling import wrap_difference
 from selfrect.transport import transported
@@ -47,7 +49,7 @@ def test_what_did_not_drift_stays():
 def test_local_contrast_is_kept():
     picture = DRIFTS["tint"](bark(seed=1)).astype(np.float32)
     matched = match_colours(picture, [bark(seed=0)])
-    fine = [p - np.repeat(np.repeat(_reduced(p, 4), 4, 0), 4, 1) for p in (picture, matched)]
+    fine = [p - np.repeat(np.repeat(reduced(p, 4), 4, 0), 4, 1) for p in (picture, matched)]
     assert np.abs(fine[0] - fine[1]).max() < 0.02
     assert np.std(fine[1]) == pytest.approx(np.std(fine[0]), rel=0.03)
 
@@ -78,8 +80,9 @@ def test_what_tiles_goes_on_tiling(size):
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 7))
 def test_a_constant_field_stays_constant(height, width, factor):
-    field = _reduced(np.full((height, width, 3), 0.25), factor)
-    np.testing.assert_allclose(_enlarged(field, (height, width), factor, (True, False)), 0.25)
+    field = reduced(np.full((height, width, 3), 0.25), factor)
+    grown = enlarge_onto(np.zeros((height, width, 3), np.float32), field, factor, (True, False))
+    np.testing.assert_allclose(grown, 0.25)
 
 
 def test_transport_takes_the_goals_distribution():
@@ -88,3 +91,58 @@ def test_transport_takes_the_goals_distribution():
     moved = transported(points, goal)
     np.testing.assert_allclose(moved.mean(0), goal.mean(0), atol=0.05)
     np.testing.assert_allclose(np.cov(moved.T), np.cov(goal.T), atol=0.3)
+
+
+def moss_and_stone(part: float, size: int = 192) -> np.ndarray:
+    """Green to the left, as much as `part`; grey to the right; both uneven."""
+    fine = np.random.default_rng(3).normal(0, 0.03, (size, size, 1)) + 0.06 * np.sin(np.arange(size) / 7)[:, None, None]
+    green, grey = np.array([0.25, 0.42, 0.15]), np.array([0.55, 0.53, 0.5])
+    is_green = (np.arange(size) < part * size)[None, :, None]
+    return np.clip(np.where(is_green, green, grey) + fine, 0, 1).astype(np.float32)
+
+
+def mean_delta_e(one: np.ndarray, other: np.ndarray) -> float:
+    return float(delta_e(lab_from_srgb(one), lab_from_srgb(other)).mean())
+
+
+@pytest.mark.parametrize("drift", ["tint", "orange", "gamma"])
+def test_a_target_may_ask_for_more_of_one_of_the_colours(drift):
+    """The reference is half moss, the target nearly all of it; sorted by frequency alone, moss would turn to stone."""
+    reference, target = moss_and_stone(0.5), moss_and_stone(0.9)
+    drifted = DRIFTS[drift](target).astype(np.float32)
+    assert mean_delta_e(drifted, target) > 3
+    assert mean_delta_e(match_colours(drifted, [reference], target=target), target) <= 1.5
+    assert mean_delta_e(match_colours(drifted, [reference]), target) > 3
+
+
+@pytest.mark.parametrize("drift", [None, "tint", "orange"])
+def test_a_colour_that_was_painted_on_purpose_stays(drift):
+    """A blue spot on bark: its colour is not brown's. Around it the drift is undone."""
+    reference, target = bark(seed=0), bark(seed=1)
+    target[60:120, 60:120] = target[60:120, 60:120] * 0.2 + np.float32([0.1, 0.3, 0.75])
+    result = DRIFTS[drift](target).astype(np.float32) if drift else target
+    matched = match_colours(result, [reference], target=target)
+    assert mean_delta_e(matched[64:116, 64:116], result[64:116, 64:116]) < 0.1
+    around = np.ones(target.shape[:2], bool)
+    around[54:126, 54:126] = False
+    assert mean_delta_e(matched[around][None], target[around][None]) <= 1.5
+
+
+def test_a_picture_painted_in_another_colour_altogether_stays():
+    target = bark(seed=1)[..., ::-1].copy()
+    np.testing.assert_array_equal(match_colours(target, [bark()], target=target), target)
+
+
+def test_a_painted_colour_that_was_redrawn_in_the_references_is_corrected():
+    """The network made bark of the blue spot: nothing of it is left to keep."""
+    target, result = bark(seed=1), DRIFTS["orange"](bark(seed=1)).astype(np.float32)
+    target[60:120, 60:120] = [0.1, 0.3, 0.75]
+    matched = match_colours(result, [bark()], target=target)
+    assert mean_delta_e(matched[60:120, 60:120], bark(seed=1)[60:120, 60:120]) <= 1.5
+
+
+def test_background_of_the_target_asks_for_nothing():
+    reference, other = bark(seed=0), bark(seed=1)
+    target = np.concatenate([np.zeros_like(other), np.zeros((192, 192, 1), np.float32)], axis=-1)
+    drifted = DRIFTS["tint"](other).astype(np.float32)
+    np.testing.assert_array_equal(match_colours(drifted, [reference], target=target), match_colours(drifted, [reference]))

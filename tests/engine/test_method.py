@@ -12,7 +12,7 @@ from selfrect.engine import Request
 from selfrect.engines.self_rectification.method import synthesize
 from selfrect.problems import Problem
 
-QUICK = {"patches": "off", "steps": 4, "p1": 2, "s1": 1, "p2": 1, "s2": 1}
+QUICK = {"patches": "off", "colour_match": 0.0, "steps": 4, "p1": 2, "s1": 1, "p2": 1, "s2": 1}
 
 
 @pytest.fixture(scope="module")

@@ -11,33 +11,54 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .asked_colours import asked_for, weighted
+from .broad import enlarge_onto, reduced, reduced_with_alpha
 from .colour import lab_from_srgb, srgb_from_lab
 from .transport import transported
 
 _BROAD = 128  # px of the longer side of the result that its broad colours are taken at
 _COLOURS = 8192
 _STIFFNESS = 1e-3  # of the fit, against its largest term
+_FEWEST = 0.02  # of the picture: less tells nothing of a drift
 
 
 def match_colours(
-    result: np.ndarray, references: Sequence[np.ndarray], strength: float = 1.0, tile: tuple[bool, bool] = (False, False)
+    result: np.ndarray,
+    references: Sequence[np.ndarray],
+    strength: float = 1.0,
+    tile: tuple[bool, bool] = (False, False),
+    target: np.ndarray | None = None,
 ) -> np.ndarray:
     """The result with its broad colours carried towards the references', (H, W, 3) float32; not clipped.
 
-    result (H, W, 3), references (H, W, 3|4): display-referred sRGB. strength: 0 returns the result as it is, 1 goes all the way.
-    tile: (x, y), across which edges the correction itself is continuous. The correction is a smooth function of colour (second
-    degree in Lab), fitted to the sliced transport between both sets of colours; so a colour is shifted the same way everywhere.
+    result (H, W, 3), references (H, W, 3|4), target (H, W, 3|4) of the result's size: display-referred sRGB. strength: 0 returns the
+    result as it is, 1 goes all the way. tile: (x, y), across which edges the correction itself is continuous. target: what was asked
+    for; its colours say how much of which of the references' colours there should be, and where it holds colours that the references
+    do not have, these stay. The correction is a smooth function of colour (second degree in Lab), fitted to the sliced transport
+    between both sets of colours; so a colour is shifted the same way everywhere.
     """
     if strength == 0:
         return result
     factor = max(1, -(-max(result.shape[:2]) // _BROAD))
-    broad = _reduced(result[..., :3], factor)
-    colours = lab_from_srgb(broad)
-    goal = np.concatenate([lab_from_srgb(_reduced(reference[..., :3], factor)).reshape(-1, 3) for reference in references])
-    start = _even(colours.reshape(-1, 3))
-    fitted = _fit(start, transported(start, _even(goal)) - start)
+    colours = lab_from_srgb(reduced(result[..., :3], factor))
+    goal = np.concatenate([_opaque(reference, factor) for reference in references])
+    free, shares = np.ones(colours.shape[:2]), None
+    if target is not None:
+        free, shares = asked_for(colours, *reduced_with_alpha(target, factor), goal)
+    start = colours[free > 0.5]
+    if len(start) < _FEWEST * free.size:
+        return result
+    start = _even(start)
+    goal = _even(goal) if shares is None else weighted(goal, shares, _COLOURS)
+    fitted = _fit(start, transported(start, goal) - start)
     shift = srgb_from_lab(colours + _terms(colours) @ fitted) - srgb_from_lab(colours)
-    return (result + strength * _enlarged(shift, result.shape[:2], factor, tile)).astype(np.float32)
+    return enlarge_onto(result, shift * (strength * free[..., None]), factor, tile)
+
+
+def _opaque(reference: np.ndarray, factor: int) -> np.ndarray:
+    """The broad colours (n, 3) of a reference, in Lab, of what can be seen of it."""
+    broad, alpha = reduced_with_alpha(reference, factor)
+    return lab_from_srgb(broad[alpha > 0.5] if (alpha > 0.5).any() else broad.reshape(-1, 3))
 
 
 def _even(colours: np.ndarray) -> np.ndarray:
@@ -56,32 +77,3 @@ def _fit(colours: np.ndarray, moves: np.ndarray) -> np.ndarray:
     terms = _terms(colours)
     square = terms.T @ terms
     return np.linalg.solve(square + _STIFFNESS * square.max() / len(square) * np.eye(len(square)), terms.T @ moves)
-
-
-def _reduced(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Means of factor × factor pixels; at the right and lower edge of fewer."""
-    rows, columns = (np.arange(0, size, factor) for size in picture.shape[:2])
-    sums = np.add.reduceat(np.add.reduceat(picture.astype(np.float64), rows, axis=0), columns, axis=1)
-    counts = np.diff([*rows, picture.shape[0]])[:, None] * np.diff([*columns, picture.shape[1]])[None, :]
-    return sums / counts[..., None]
-
-
-def _enlarged(field: np.ndarray, size: tuple[int, int], factor: int, tile: tuple[bool, bool]) -> np.ndarray:
-    """Linear between the middles of the squares that `_reduced` made; beyond the outermost ones constant, or around the edge."""
-    for axis, (length, wrap) in enumerate(zip(size, reversed(tile), strict=True)):
-        starts = np.arange(0, length, factor)
-        middles = (starts + np.append(starts[1:], length) - 1) / 2
-        if wrap:
-            field = np.concatenate([field.take([-1], axis), field, field.take([0], axis)], axis)
-            middles = np.concatenate([[middles[-1] - length], middles, [middles[0] + length]])
-        field = _between(field, middles, np.arange(length), axis)
-    return field
-
-
-def _between(field: np.ndarray, at: np.ndarray, wanted: np.ndarray, axis: int) -> np.ndarray:
-    """Linear interpolation along an axis."""
-    place = np.interp(wanted, at, np.arange(len(at)))
-    low = np.minimum(place.astype(int), len(at) - 1)
-    high = np.minimum(low + 1, len(at) - 1)
-    part = (place - low).reshape([-1 if a == axis else 1 for a in range(field.ndim)])
-    return field.take(low, axis) * (1 - part) + field.take(high, axis) * part
