@@ -29,6 +29,14 @@ def _favourite() -> BoolProperty:
     return BoolProperty(name="Favourite", description="Stays when the others are cleared away")
 
 
+class SelfrectMap(bpy.types.PropertyGroup):
+    """A map that came with a result: `name` is what the engine calls it, such as "normal"."""
+
+    image: _image("The map; empty: it was deleted")
+    source: StringProperty(description="The name of the image that it was made from; empty: it was estimated")
+    uses: StringProperty(description="What a material takes it for, see map_uses")
+
+
 class SelfrectEntry(bpy.types.PropertyGroup):
     """One result: `name` is what the image was called at first."""
 
@@ -57,6 +65,10 @@ class SelfrectImage(bpy.types.PropertyGroup):
     history: CollectionProperty(type=SelfrectEntry)
     active: IntProperty(name="Result", description="The result that is looked at", update=_choose)
     origin: _image("The result from which this target goes on")
+    maps: CollectionProperty(type=SelfrectMap, description="Of a result: the maps that were made with it")
+    follows: BoolProperty(
+        name="Follow", description="As a map of the material: it is rectified together with the base colour", default=True
+    )
     kept: BoolProperty(description="The fake user of this image is ours and goes with its last entry")
 
 
@@ -115,6 +127,24 @@ def find(image: bpy.types.Image | None) -> tuple[bpy.types.Image, SelfrectEntry]
     return None
 
 
+def reference_of(image: bpy.types.Image) -> bpy.types.Image | None:
+    """The reference that a result was made with."""
+    found = find(image)
+    return found[1].reference if found else None
+
+
+def add_map(result: bpy.types.Image, name: str, image: bpy.types.Image, source: str, uses: str) -> None:
+    """Keep a map with its result: whoever keeps, appends or deletes that one does so with both."""
+    _hold_pointers(result)
+    item = result.selfrect.maps.add()
+    item.name, item.image, item.source, item.uses = name, image, source, uses
+
+
+def maps_of(result: bpy.types.Image | None) -> dict[str, bpy.types.Image]:
+    """The maps that came with a result and are still there, by name."""
+    return {item.name: item.image for item in result.selfrect.maps if item.image} if result else {}
+
+
 def index_of(target: bpy.types.Image, image_name: str) -> int:
     """Which entry has the result of this name; the active one for "", −1 where there is none."""
     if not image_name:
@@ -155,7 +185,10 @@ def go_on(entry: SelfrectEntry, scene: bpy.types.Scene) -> bpy.types.Image:
 
 
 def remove(target: bpy.types.Image, index: int) -> str | None:
-    """Delete an entry, and its image unless something else in the file uses it; returns the name of a deleted image."""
+    """Delete an entry, its image and that one's maps, unless something else in the file uses them.
+
+    Returns the name of the image where it was deleted.
+    """
     data = target.selfrect
     image = data.history[index].image
     data.history.remove(index)
@@ -170,8 +203,11 @@ def remove(target: bpy.types.Image, index: int) -> str | None:
             scene.selfrect.result = latest
     spaces = [area.spaces.active for area in editors.areas("IMAGE_EDITOR")]
     editors.show([space for space in spaces if space.image == image], latest or target)
-    name = image.name
+    name, maps = image.name, list(maps_of(image).values())
     bpy.data.images.remove(image)
+    for each in maps:
+        if not _is_used(each):
+            bpy.data.images.remove(each)
     return name
 
 
@@ -212,7 +248,7 @@ def _read(words: str) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-_register, _unregister = bpy.utils.register_classes_factory((SelfrectEntry, SelfrectImage))
+_register, _unregister = bpy.utils.register_classes_factory((SelfrectMap, SelfrectEntry, SelfrectImage))
 
 
 def register() -> None:

@@ -7,7 +7,7 @@ import bpy
 
 from ..host.engine_source import problems
 from . import reverts
-from .node_graph import Place
+from .node_graph import Input, Place
 
 
 def is_foreign(block: bpy.types.ID) -> bool:
@@ -61,6 +61,12 @@ def own_groups(place: Place, material: bpy.types.Material, single_user: bool) ->
         tree = holder.node_tree
         within.add(tree)
     return Place(tree.nodes[place.node.name], tuple(path))
+
+
+def own_input(end: Input, material: bpy.types.Material, single_user: bool) -> Input:
+    """The same input where it may be changed."""
+    place = own_groups(Place(end.socket.node, end.path), material, single_user)
+    return Input(next(socket for socket in place.node.inputs if socket.identifier == end.socket.identifier), place.path)
 
 
 def users_of(group: bpy.types.NodeTree) -> set[bpy.types.ID]:

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import bpy
 
 from ..host.engine_source import problems
-from . import libraries, node_graph, reverts
+from . import libraries, map_nodes, maps, node_graph, principled, reverts
 from .node_graph import Input, Place
 
-_BASE_COLOR = "Base Color"
-
-
+_WITH_ALPHA = (32, 64, 128)  # bits of a pixel whose alpha means something
 HOW = (
     ("SWAP", "Swap", "The image texture that gives the base colour gets the result"),
     ("SLOT", "New Paint Slot", "The result gets an image texture of its own; the old one stays as a paint slot"),
@@ -30,10 +28,13 @@ class Applied:
     image: str
     previous: str | None  # the image that the node held before; None: the node is new
     sentence: str
+    maps: dict[str, str] = field(default_factory=dict)  # that came with the result: name → image
 
-    def as_dict(self) -> dict[str, str | None]:
+    def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"material": self.material, "node": self.node, "image": self.image, "previous": self.previous}
+        told = asdict(self)
+        del told["sentence"]
+        return told
 
 
 def apply(
@@ -43,7 +44,9 @@ def apply(
     how: str = "SWAP",
     single_user: bool = False,
 ) -> Applied:
-    """Make `image` the base colour of `material`; mapping, UV map, interpolation and extension stay. `revert` undoes it.
+    """Make `image` the base colour of `material` and plug its maps in; mapping, UV map, interpolation and extension stay.
+
+    `revert` undoes it.
 
     The Image Texture that feeds Base Color gets the image (of several, the one that holds the reference), or with "SLOT"
     one is put beside it. Where there is none, texture coordinate, mapping and image node are built. A linked material or
@@ -56,13 +59,14 @@ def apply(
     reverts.begin(local, place.node.image if place else None)
     _use_nodes(local)
     if place is None:
-        applied = _build(local, image, _own_end(local, end, single_user) if end else _new_principled(local))
+        applied = _build(local, image, libraries.own_input(end, local, single_user) if end else _new_principled(local))
     else:
         place = libraries.own_groups(place, local, single_user)
-        applied = _slot(local, image, place) if how == "SLOT" else _swap(local, image, place)
+        applied = _slot(local, image, place) if how == "SLOT" else _swap_all(local, image, place, single_user)
     local.selfrect.applied = image
+    plugged, left = map_nodes.plug(local, image, _slot if how == "SLOT" else _swap, single_user)
     note = f" “{local.name}” is a local copy of the linked material." if local != material else ""
-    return replace(applied, sentence=applied.sentence + note)
+    return replace(applied, sentence=applied.sentence + _of_maps(plugged, left) + note, maps=plugged)
 
 
 def apply_to_all(
@@ -95,6 +99,11 @@ def of_selected(context: bpy.types.Context) -> list[bpy.types.Material]:
         for thing in bare:
             thing.active_material = new
     return list(dict.fromkeys(thing.active_material for thing in owners if thing.active_material))
+
+
+def maps_under(context: bpy.types.Context, base: bpy.types.Image | None) -> list[maps.Map]:
+    """The maps that lie over `base` in the active material."""
+    return maps.of_material(active(context), base)
 
 
 def active(context: bpy.types.Context) -> bpy.types.Material | None:
@@ -149,58 +158,20 @@ def _check_owner(owner: bpy.types.Object | None) -> None:
         raise problems.Problem("bad_input", reason, "Select an object that has a material, or a mesh of this file.")
 
 
-def principled_of(material: bpy.types.Material) -> Place | None:
-    """The Principled BSDF behind the Material Output; None where there is none."""
-    try:
-        return _principled(material)
-    except problems.Problem:
-        return None
-
-
-def textures(base_color: Input) -> list[Place]:
-    """The image textures that feed a colour, nearest first."""
-    return list(node_graph.upstream(base_color, "RGBA", "TEX_IMAGE"))
-
-
 def _locate(material: bpy.types.Material, reference: bpy.types.Image | None) -> tuple[Place | None, Input | None]:
     """The texture to change; else the input to build one for; else (None, None): not even a shader is there."""
-    principled = _principled(material)
-    if principled is None:
+    place = principled.find(material)
+    if place is None:
         return None, None
-    base_color = Input(principled.node.inputs[_BASE_COLOR], principled.path)
-    place = _image_texture(base_color, reference)
+    base_color = principled.base_color(place)
+    place = _image_texture(material, base_color, reference)
     return (place, None) if place else (None, node_graph.open_end(base_color))
 
 
-def _own_end(material: bpy.types.Material, end: Input, single_user: bool) -> Input:
-    place = libraries.own_groups(Place(end.socket.node, end.path), material, single_user)
-    socket = next(socket for socket in place.node.inputs if socket.identifier == end.socket.identifier)
-    return Input(socket, place.path)
-
-
-def _principled(material: bpy.types.Material) -> Place | None:
-    """The Principled BSDF behind the Material Output; None where the output takes no shader at all.
-
-    Raises Problem where it takes another kind of shader: what its colour is, is not ours to guess.
-    """
-    output = node_graph.output_node(material.node_tree) if material.node_tree else None
-    surface = output.inputs["Surface"] if output else None
-    if surface is None or not surface.is_linked:
-        return None
-    place = next(node_graph.upstream(Input(surface), "SHADER", "BSDF_PRINCIPLED"), None)
-    if place is None:
-        raise problems.Problem(
-            "bad_input",
-            f"The material “{material.name}” has no Principled BSDF behind its Material Output.",
-            "Add one and connect it to the output, or connect the result by hand.",
-        )
-    return place
-
-
-def _image_texture(base_color: Input, reference: bpy.types.Image | None) -> Place | None:
-    places = textures(base_color)
-    with_reference = [place for place in places if reference and place.node.image == reference]
-    return next(iter(with_reference + places), None)
+def _image_texture(material: bpy.types.Material, base_color: Input, reference: bpy.types.Image | None) -> Place | None:
+    places = principled.textures(base_color)
+    wanted = {reference, material.selfrect.applied} - {None}
+    return next(iter([place for place in places if place.node.image in wanted] + places), None)
 
 
 def _new_material(name: str) -> bpy.types.Material:
@@ -222,14 +193,14 @@ def _new_principled(material: bpy.types.Material) -> Input:
     """Give a material whose output takes no shader a Principled BSDF; returns its Base Color."""
     tree = material.node_tree
     output = node_graph.output_node(tree) or _new_node(material, tree, "ShaderNodeOutputMaterial")
-    principled = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
-    if principled is None:
-        principled = _new_node(material, tree, "ShaderNodeBsdfPrincipled")
-        principled.location = (output.location.x - 300, output.location.y)
+    shader = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
+    if shader is None:
+        shader = _new_node(material, tree, "ShaderNodeBsdfPrincipled")
+        shader.location = (output.location.x - 300, output.location.y)
     if not output.inputs["Surface"].is_linked:
         reverts.keep_link(material, output.inputs["Surface"])
-        tree.links.new(principled.outputs["BSDF"], output.inputs["Surface"])
-    return Input(principled.inputs[_BASE_COLOR])
+        tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
+    return Input(shader.inputs[principled.BASE_COLOR])
 
 
 def _new_node(material: bpy.types.Material, tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node:
@@ -263,24 +234,37 @@ def _swap(material: bpy.types.Material, image: bpy.types.Image, place: Place) ->
     return Applied(material.name, place.node.name, image.name, previous, sentence + _shared(place.tree, material))
 
 
+def _swap_all(material: bpy.types.Material, image: bpy.types.Image, place: Place, single_user: bool) -> Applied:
+    """Also where the same picture stands elsewhere in the material, as behind a bump."""
+    others = [other for other in maps.same_picture(material, place.node.image) if other != place] if place.node.image else []
+    applied = _swap(material, image, place)
+    for other in others:
+        _swap(material, image, libraries.own_groups(other, material, single_user))
+    return applied
+
+
 def _slot(material: bpy.types.Material, image: bpy.types.Image, place: Place) -> Applied:
-    """A texture beside the old one, looking at the same coordinates, takes over all that its colour goes to."""
+    """A texture beside the old one, looking at the same coordinates, takes over all that it goes to."""
     tree, old = place.tree, place.node
-    links = [link.to_socket for link in old.outputs["Color"].links]
-    for socket in links:
+    outputs = ["Color", *(["Alpha"] if image.depth in _WITH_ALPHA else [])]
+    taken = [(name, link.to_socket) for name in outputs for link in old.outputs[name].links]
+    for _, socket in taken:
         reverts.keep_link(material, socket)
     new = _new_node(material, tree, "ShaderNodeTexImage")
     new.location = (old.location.x, old.location.y - 300)
-    for name in ("interpolation", "extension", "projection", "projection_blend"):
-        setattr(new, name, getattr(old, name))
     new.image = image
-    if old.inputs["Vector"].is_linked:
-        tree.links.new(old.inputs["Vector"].links[0].from_socket, new.inputs["Vector"])
-    for socket in links:
-        tree.links.new(new.outputs["Color"], socket)
+    map_nodes.copy_look(old, new)
+    for name, socket in taken:
+        tree.links.new(new.outputs[name], socket)
     tree.nodes.active = new
     sentence = f"“{image.name}” is a new paint slot of “{material.name}” and its base colour; the old one stays."
     return Applied(material.name, new.name, image.name, None, sentence + _shared(tree, material))
+
+
+def _of_maps(plugged: dict[str, str], left: list[str]) -> str:
+    """What became of the maps."""
+    said = f" With it: {', '.join(plugged)}." if plugged else ""
+    return said + (f" There is no place in the material for {', '.join(left)}." if left else "")
 
 
 def _shared(tree: bpy.types.NodeTree, material: bpy.types.Material) -> str:

@@ -47,10 +47,10 @@ def upstream(start: Input, socket_type: str, node_type: str) -> Iterator[Place]:
     seen: set[tuple] = set()
     waiting = [start]
     while waiting:
-        source = _source(waiting.pop(0))
-        if source is None:
+        fed = source(waiting.pop(0))
+        if fed is None:
             continue
-        output, path = source
+        output, path = fed
         node = output.node
         key = (node.as_pointer(), tuple(outer.as_pointer() for outer in path))
         if key in seen:
@@ -75,7 +75,7 @@ def open_end(start: Input) -> Input:
     return open_end(Input(outer, path[:-1])) if outer else start
 
 
-def _source(end: Input) -> tuple[bpy.types.NodeSocket, tuple[bpy.types.Node, ...]] | None:
+def source(end: Input) -> tuple[bpy.types.NodeSocket, tuple[bpy.types.Node, ...]] | None:
     """The output socket that feeds an input, seen through reroutes and the walls of groups; None where nothing does."""
     socket, path = end.socket, end.path
     for _ in range(1000):  # a graph that bites its own tail ends here

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import bpy
 
-from . import history, materials, node_graph
+from . import maps, materials, node_graph, principled
 from .node_graph import Input
 
 #: inputs to look at where there is no Principled BSDF or nothing feeds its Base Color, in this order
@@ -47,8 +47,8 @@ def of_material(material: bpy.types.Material) -> bpy.types.Image | None:
     if material.node_tree is None:
         return None
     for base in _inputs(material):
-        for place in materials.textures(base):
-            image = _before(material, place.node.image)
+        for place in principled.textures(base):
+            image = maps.original(material, place.node.image)
             if image:
                 return image
     return None
@@ -60,8 +60,8 @@ def _inputs(material: bpy.types.Material) -> list[Input]:
     if output is None or not output.inputs["Surface"].is_linked:
         return []
     surface, found = Input(output.inputs["Surface"]), []
-    principled = materials.principled_of(material)
-    places = [principled] if principled else []
+    shader = principled.of(material)
+    places = [shader] if shader else []
     for kind in _SHADERS:
         places += node_graph.upstream(surface, "SHADER", kind)
     for place in places:
@@ -76,7 +76,7 @@ def _of_node(context: bpy.types.Context) -> Found | None:
     if node is None or not node.select or node.type != "TEX_IMAGE" or node.image is None:
         return None
     material = space.id if isinstance(space.id, bpy.types.Material) else None
-    return Found(_before(material, node.image), "NODE", node.label or node.name)
+    return Found(maps.original(material, node.image), "NODE", node.label or node.name)
 
 
 def _of_slot(context: bpy.types.Context) -> Found | None:
@@ -89,14 +89,5 @@ def _of_slot(context: bpy.types.Context) -> Found | None:
     slots = material.texture_paint_images if material else ()
     if not slots or not 0 <= material.paint_active_slot < len(slots):
         return None
-    image = _before(material, slots[material.paint_active_slot])
+    image = maps.original(material, slots[material.paint_active_slot])
     return Found(image, "SLOT", image.name) if image else None
-
-
-def _before(material: bpy.types.Material | None, image: bpy.types.Image | None) -> bpy.types.Image | None:
-    """An applied result looks back at the image in whose place it stands, else at the reference it was made with."""
-    if material is None or image is None or material.selfrect.applied != image:
-        return image
-    kept = [step.image for step in material.selfrect.steps if step.kind == "IMAGE" and step.image]
-    found = history.find(image)
-    return kept[0] if kept else (found[1].reference if found else None) or image

@@ -76,6 +76,15 @@ def keep_use_nodes(material: bpy.types.Material) -> None:
     material.selfrect.steps.add().kind = "USE_NODES"
 
 
+def before(material: bpy.types.Material, image: bpy.types.Image) -> bpy.types.Image | None:
+    """What a node that shows `image` now showed before; None where nothing of that is kept."""
+    for step in material.selfrect.steps:
+        node = _node(material, step) if step.kind == "IMAGE" and step.image else None
+        if node and getattr(node, "image", None) == image:
+            return step.image
+    return None
+
+
 def is_kept(material: bpy.types.Material | None) -> bool:
     """Whether there is something to go back to."""
     data = material.selfrect if material else None

@@ -33,7 +33,7 @@ def test_does_the_whole_job(extension, run, pictures, tmp_path):
     expected = extension.images.read(pictures.target, "target").display()
     bpy.ops.wm.open_mainfile(filepath=paths[1])
     image = bpy.data.images["bark rectified"]
-    assert report["material"] == {"material": "Plane", "node": "Image Texture", "image": image.name, "previous": None}
+    assert report["material"] == {"material": "Plane", "node": "Image Texture", "image": image.name, "previous": None, "maps": {}}
     assert bpy.data.materials["Plane"].node_tree.nodes["Image Texture"].image == image
     for written in (image, bpy.data.images.load(paths[0])):
         np.testing.assert_allclose(extension.images.read(written, "target").display()[..., :3], expected[..., :3], atol=2e-5)

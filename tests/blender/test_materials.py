@@ -34,14 +34,14 @@ def test_swaps_the_image_and_keeps_mapping_uv_and_interpolation(extension, resul
     assert snapshot(material) == (nodes | {node.name: result}, links)
     assert (node.interpolation, node.extension, node.projection) == ("Closest", "MIRROR", "BOX")
     assert tuple(mapping.inputs["Scale"].default_value) == (2, 3, 1)
-    assert applied.as_dict() == {"material": "wood", "node": node.name, "image": "result", "previous": "old"}
+    assert applied.as_dict() == {"material": "wood", "node": node.name, "image": "result", "previous": "old", "maps": {}}
 
 
 def through_mix(tree, node):
     mix = add(tree, "Mix")
     mix.data_type = "RGBA"
     other = add(tree, "TexNoise")
-    factor = texture(tree, node.image)  # a mask: must not be taken for the colour
+    factor = texture(tree, bpy.data.images.new("mask", 8, 8))  # must not be taken for the colour
     tree.links.new(factor.outputs["Color"], mix.inputs[0])
     colors = [socket for socket in mix.inputs if socket.type == "RGBA"]
     tree.links.new(other.outputs["Color"], colors[0])
@@ -127,6 +127,17 @@ def test_of_several_images_the_one_with_the_reference(extension, result, old, ne
     tree.links.new(mix.outputs[0], color_of(material))
     extension.materials.apply(material, result, reference)
     assert (first.image, second.image) == (old, result)
+
+
+def test_the_same_picture_elsewhere_in_the_material_changes_too(extension, result, old):
+    material = new_material()
+    tree = material.node_tree
+    first, second = texture(tree, old), texture(tree, old)
+    tree.links.new(first.outputs["Color"], color_of(material))
+    bump = add(tree, "Bump", Height=second.outputs["Color"])
+    tree.links.new(bump.outputs[0], principled(material).inputs["Normal"])
+    extension.materials.apply(material, result)
+    assert (first.image, second.image) == (result, result)
 
 
 @pytest.mark.parametrize("before", ["nothing", "noise"])

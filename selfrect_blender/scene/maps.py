@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The maps of a material: the images besides its base colour that lie on the same places as it and should follow it.
+
+An image counts once, however many channels of it are used and in how many nodes it stands. Reads nodes only, no pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import bpy
+
+from ..host.engine_source import problems
+from . import history, images, map_uses, node_graph, principled, reverts
+from .map_uses import BASE, Use
+from .node_graph import Place
+
+#: what artists and engines call an image whose red, green and blue channels are these
+_PACKED = {("ao", "roughness", "metallic"): "orm", ("roughness", "metallic"): "roughness_metallic"}
+_INVERTED = {"roughness": "gloss"}
+
+
+@dataclass(frozen=True)
+class Map:
+    """name: as the engine calls it and files end, such as "normal" or "orm"; each once in a material.
+
+    image: the artist's own, where a result of ours stands in its place. places: the nodes that hold it (or that result).
+    reason: why it cannot follow, "" where it can.
+    """
+
+    name: str
+    image: bpy.types.Image
+    places: tuple[Place, ...]
+    uses: tuple[Use, ...]
+    reason: str = ""
+
+    @property
+    def is_alpha(self) -> bool:
+        """Whether it is nothing but the alpha of its image."""
+        return all(use.channel == "A" for use in self.uses)
+
+    @property
+    def y_down(self) -> bool:
+        """Whether it is a normal map as DirectX has them."""
+        return any(use.y_down for use in self.uses)
+
+
+def of_material(material: bpy.types.Material | None, base: bpy.types.Image | None) -> list[Map]:
+    """The maps that lie over `base`, which feeds the material's colour; none where it does not.
+
+    The base image's own alpha is among them, as "opacity". An image that stands for nothing else but `base` is none.
+    """
+    shader = principled.of(material) if material and base else None
+    if shader is None:
+        return []
+    found: dict[bpy.types.Image, list[tuple[Place, Use]]] = {}
+    for place, use in map_uses.of_shader(shader, node_graph.output_node(material.node_tree)):
+        if place.node.image:
+            found.setdefault(original(material, place.node.image), []).append((place, use))
+    if not any(use.role in (BASE, "emission") and use.channel != "A" for _, use in found.get(base, ())):
+        return []
+    found[base] = [(place, use) for place, use in found[base] if use.channel == "A"]
+    return _named([_map(image, pairs) for image, pairs in found.items() if pairs])
+
+
+def original(material: bpy.types.Material | None, image: bpy.types.Image | None) -> bpy.types.Image | None:
+    """The artist's image in whose place a result of ours, or a map of it, stands in this material; any other image as it is."""
+    applied = material.selfrect.applied if material else None
+    if image is None or applied is None:
+        return image
+    item = next((item for item in applied.selfrect.maps if item.image == image), None)
+    if image != applied and item is None:
+        return image
+    before = reverts.before(material, image) or (bpy.data.images.get(item.source) if item else history.reference_of(image))
+    return before or image
+
+
+def same_picture(material: bpy.types.Material, image: bpy.types.Image) -> list[Place]:
+    """All image textures behind the material's shader that show `image`."""
+    shader = principled.of(material)
+    found = map_uses.of_shader(shader, node_graph.output_node(material.node_tree)) if shader else ()
+    return list(dict.fromkeys(place for place, _ in found if place.node.image == image))
+
+
+def ticked(found: Iterable[Map]) -> list[Map]:
+    """Those that can follow and shall."""
+    return [each for each in found if not each.reason and each.image.selfrect.follows]
+
+
+def name_of(uses: Iterable[Use], is_data: bool) -> str:
+    """ "normal", "gloss", or for several channels of one image "orm" or "opacity_height"."""
+    roles = {}
+    for use in sorted(uses, key=lambda use: "RGBA".find(use.channel)):
+        roles.setdefault(_role(use, is_data), use)
+    names = tuple(roles)
+    if len(names) > 1 and any(name.startswith("normal") for name in names[1:]):
+        names = (*(name for name in names if name.startswith("normal")), *(name for name in names if not name.startswith("normal")))
+    return _PACKED.get(names, "_".join(names))
+
+
+def _role(use: Use, is_data: bool) -> str:
+    if use.role == BASE:  # multiplied into the colour: what the artist means by it stands in no node
+        return "ao" if is_data or use.channel else "color"
+    return _INVERTED.get(use.role, f"{use.role}_inverted") if use.inverted else use.role
+
+
+def _map(image: bpy.types.Image, pairs: list[tuple[Place, Use]]) -> Map:
+    uses = tuple(dict.fromkeys(use for _, use in pairs))
+    places = tuple(dict.fromkeys(place for place, _ in pairs))
+    return Map(name_of(uses, image.colorspace_settings.is_data), image, places, uses, _reason(image))
+
+
+def _named(found: list[Map]) -> list[Map]:
+    """Two of one name are told apart by a number."""
+    taken: dict[str, int] = {}
+    named = []
+    for each in found:
+        count = taken[each.name] = taken.get(each.name, 0) + 1
+        named.append(replace(each, name=f"{each.name}_{count}") if count > 1 else each)
+    return named
+
+
+def _reason(image: bpy.types.Image) -> str:
+    try:
+        images.check(image, "map", load=False)
+    except problems.Problem as problem:
+        return str(problem)
+    return ""
