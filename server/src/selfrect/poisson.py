@@ -24,30 +24,24 @@ def screened(picture: np.ndarray, gx: np.ndarray, gy: np.ndarray, wrap: Wrap = (
     go around. weight: how much a value counts against a difference; a change reaches about 1/√weight px. 0: the mean alone is kept.
     The very minimum, by Fourier transform where edges go around, by cosine transform (a mirrored picture) where not.
     """
-    layers = [_screened(*(_layers(part)[k] for part in (picture, gx, gy)), wrap, weight) for k in range(len(_layers(picture)))]
-    return _array(torch.stack(layers), picture)
+    values, right, down = (_layers(part) for part in (picture, gx, gy))
+    off_x, off_y = right - (values.roll(-1, 2) - values), down - (values.roll(-1, 1) - values)
+    return _array(values + torch.stack([settled(*off, wrap, weight) for off in zip(off_x, off_y, strict=True)]), picture)
 
 
-def _screened(picture: torch.Tensor, gx: torch.Tensor, gy: torch.Tensor, wrap: Wrap, weight: float) -> torch.Tensor:
-    """One channel, (H, W). The correction is solved for: it is small, so that rounding is, too."""
-    rows, columns = picture.shape
-    off_x, off_y = gx - (picture.roll(-1, 1) - picture), gy - (picture.roll(-1, 0) - picture)
-    if not wrap[0]:
-        off_x[:, -1] = 0
-    if not wrap[1]:
-        off_y[-1] = 0
+def settled(off_x: torch.Tensor, off_y: torch.Tensor, wrap: Wrap, weight: float) -> torch.Tensor:
+    """The correction (H, W) whose differences are nearest to off_x and off_y, as `screened` weighs them; its rounding is as small as it."""
+    rows, columns = off_x.shape
+    off_x = off_x if wrap[0] else F.pad(off_x[:, :-1], (0, 1))
+    off_y = off_y if wrap[1] else F.pad(off_y[:-1], (0, 0, 0, 1))
     source = off_x.roll(1, 1) - off_x + off_y.roll(1, 0) - off_y  # −div
     for axis, around in ((1, wrap[0]), (0, wrap[1])):
         source = source if around else torch.cat([source, source.flip(axis)], axis)
     spectrum = torch.fft.rfft2(source)
     down, across = (2 - 2 * (torch.arange(n) * (2 * torch.pi / n)).cos() for n in source.shape)
     values = down[:, None] + across[None, : spectrum.shape[1]] + weight
-    if weight == 0:
-        values[0, 0] = 1
-    spectrum /= values
-    if weight == 0:
-        spectrum[0, 0] = 0
-    return picture + torch.fft.irfft2(spectrum, s=source.shape)[:rows, :columns]
+    values[0, 0] = weight or torch.inf  # the mean stays
+    return torch.fft.irfft2(spectrum / values, s=source.shape)[:rows, :columns]
 
 
 def membrane(difference: np.ndarray, known: np.ndarray, wrap: Wrap = (False, False)) -> np.ndarray:
