@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from . import probe
 
 LONG = 1024  # keys; below, the matrix multiplications of one head are too small to pay
+MULTIPLE = 8  # channels of a head: what the fused kernels of graphics cards ask for
 QUERIES = 256  # rows of scores at a time: 256 × 4096 in bfloat16 are 2 MB
 
 _slice_bytes: ContextVar[int | None] = ContextVar("selfrect_attention_slice_bytes", default=None)
@@ -33,10 +35,40 @@ def sliced(limit: int | None) -> Iterator[None]:
         _slice_bytes.reset(token)
 
 
-def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None = None) -> torch.Tensor:
+@dataclass(frozen=True)
+class Bias:
+    """What is added to the scores: for query p and key k the sum over n of query[p, n] · key[k, n], float32 on the device.
+
+    query (queries, n), key (keys, n) of values that every precision holds. It rides along as further channels of queries and keys, so
+    that no matrix of queries × keys is needed and the fused kernels stay in use.
+    """
+
+    query: torch.Tensor
+    key: torch.Tensor
+
+    def appended(self, query: torch.Tensor, key: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, heads, tokens, d) twice → with the channels, for scores that are scaled by `scale`.
+
+        In half precision the query's part is told twice, as its rounded value and as what rounding took.
+        """
+        asked, told = self.query / scale, self.key
+        if query.dtype != torch.float32:
+            rounded = asked.to(query.dtype)
+            asked, told = torch.cat([rounded, (asked - rounded.float()).to(query.dtype)], 1), torch.cat([told, told], 1)
+        return _widened(query, asked), _widened(key, told)
+
+
+def attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None = None, bias: Bias | None = None
+) -> torch.Tensor:
     """(B, heads, queries, d), (B, heads, keys, d) twice → (B, heads, queries, d). scale: None is 1/√d."""
     if _pays_by_heads(query, key):
-        return by_heads(query, key, value, scale)
+        return by_heads(query, key, value, scale, bias)
+    if bias is not None:
+        scale, width = query.shape[3] ** -0.5 if scale is None else scale, value.shape[3]
+        query, key = bias.appended(query, key, scale)
+        value = F.pad(value, (0, query.shape[3] - width))  # the kernels want all of one width
+        return attention(query, key, value, scale)[..., :width]
     rows = _rows(query, key)
     if rows >= query.shape[2]:
         return F.scaled_dot_product_attention(query, key, value, scale=scale)
@@ -44,7 +76,9 @@ def attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale
     return torch.cat(parts, 2)
 
 
-def by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None = None) -> torch.Tensor:
+def by_heads(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None = None, bias: Bias | None = None
+) -> torch.Tensor:
     """The same in plain matrix multiplications, `QUERIES` rows of one head at a time.
 
     Taking the mean key off every key changes no softmax, but makes the scores small where bfloat16 rounds them.
@@ -53,6 +87,8 @@ def by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale:
     out = query.new_empty(batch, queries, heads, value.shape[3])  # as the caller's next layer wants it in memory
     scale = width**-0.5 if scale is None else scale
     centred = ((key.float() - key.float().mean(2, keepdim=True)) * scale).to(key.dtype)
+    if bias is not None:
+        query, centred = bias.appended(query, centred, 1.0)
     for b in range(batch):
         for h in range(heads):
             q, k, v = query[b, h].contiguous(), centred[b, h].t(), value[b, h].contiguous()
@@ -60,6 +96,13 @@ def by_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale:
                 weights = torch.softmax(q[start : start + QUERIES] @ k, -1)
                 out[b, start : start + QUERIES, h] = weights @ v
     return out.transpose(1, 2)
+
+
+def _widened(x: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
+    """(B, heads, tokens, d) and (tokens, n) → (B, heads, tokens, d + n), filled up with zeros to a width that kernels like."""
+    batch, heads, tokens, width = x.shape
+    more = F.pad(channels.to(x.dtype), (0, -(width + channels.shape[1]) % MULTIPLE))
+    return torch.cat([x, more.expand(batch, heads, tokens, -1)], 3)
 
 
 def _pays_by_heads(query: torch.Tensor, key: torch.Tensor) -> bool:
