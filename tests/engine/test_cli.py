@@ -261,7 +261,7 @@ def test_a_missing_model_is_told_at_once(place, engine, capsys, monkeypatch, mod
 
 
 def test_a_disk_that_fills_up_while_writing(place, engine, capsys, monkeypatch):
-    def full(part, path, pixels, file_format):
+    def full(part, path, pixels, file_format, space):
         part.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -318,7 +318,7 @@ def test_cancelled_while_working(place, engine, capsys, act):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX")
 def test_cancelled_while_writing(place, engine, capsys, monkeypatch):
-    def slow(part, path, pixels, file_format):
+    def slow(part, path, pixels, file_format, space):
         part.write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGINT)
 

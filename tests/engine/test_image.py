@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 import selfrect
 from hypothesis import given, settings
@@ -16,7 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 from raw_pictures import write_raw
-from selfrect.image import check_output, linear_from_srgb, read_image, read_info, srgb_from_linear, write_image
+from selfrect.image import (
+    check_output,
+    linear_from_srgb,
+    read_data,
+    read_image,
+    read_info,
+    read_mask,
+    srgb_from_linear,
+    write_data,
+    write_image,
+)
 from selfrect.problems import Problem
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from((3, 4)))
@@ -154,10 +165,75 @@ def test_layered_exr_finds_its_colour_by_name(tmp_path):
     np.testing.assert_allclose(read_image(tmp_path / "a.exr")[0, 0], expected, atol=1e-6)
 
 
-def test_nan_and_infinity_are_passed_on_and_bright_values_cut(tmp_path):
-    values = np.array([[[np.nan, np.inf, 7.0], [-np.inf, -0.5, 0.0]]], np.float32)
+def test_nan_and_infinity_are_passed_on(tmp_path):
+    values = np.array([[[np.nan, np.inf, 1.0], [-np.inf, -1.0, 0.0]]], np.float32)
     write_raw(tmp_path / "a.exr", values)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.exr"), [[[np.nan, np.inf, 1], [-np.inf, 0, 0]]])
+    np.testing.assert_allclose(read_image(tmp_path / "a.exr"), values, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "bits", "error"), [("a.exr", 32, 1e-6), ("a.exr", 16, 6e-4), ("a.tif", 32, 1e-6)])
+def test_light_above_white_and_colours_outside_srgb_come_back(tmp_path, name, bits, error):
+    linear = np.float32([[[7.0, 1.0, -0.25], [60000.0, 0.18, 1e-4]]])
+    write_image(tmp_path / name, srgb_from_linear(linear), bits)
+    np.testing.assert_allclose(linear_from_srgb(read_image(tmp_path / name)), linear, rtol=error)
+
+
+def test_light_that_a_half_cannot_hold_is_cut_and_not_infinite(tmp_path):
+    write_image(tmp_path / "a.exr", srgb_from_linear(np.full((1, 1, 3), 1e6, np.float32)), 16)
+    np.testing.assert_allclose(linear_from_srgb(read_image(tmp_path / "a.exr")), 65504, rtol=1e-5)
+
+
+def test_integers_are_cut_at_white(tmp_path):
+    write_image(tmp_path / "a.png", np.float32([[[7.0, 0.5, -0.25]]]), 16)
+    np.testing.assert_allclose(read_image(tmp_path / "a.png"), [[[1, 0.5, 0]]], atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "bits"), [("a.png", 8), ("a.png", 16), ("a.tif", 8), ("a.tif", 16)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_data_of_integers_comes_back_bit_by_bit(tmp_path, name, bits, channels):
+    most = 2**bits - 1
+    whole = np.random.default_rng(0).integers(0, most + 1, (6, 7, channels))
+    write_data(tmp_path / name, (whole / most).astype(np.float32), bits)
+    assert read_info(tmp_path / name).bits == bits
+    np.testing.assert_array_equal(np.rint(read_data(tmp_path / name) * most), whole)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("name", ["a.exr", "a.tif"])
+def test_data_of_floats_comes_back_bit_by_bit(tmp_path, name, channels):
+    data = np.random.default_rng(0).normal(0, 100, (6, 7, channels)).astype(np.float32)
+    write_data(tmp_path / name, data, 32)
+    np.testing.assert_array_equal(read_data(tmp_path / name), data)
+
+
+def test_grey_data_with_alpha(tmp_path):
+    values = np.random.default_rng(2).integers(0, 256, (6, 8, 2), dtype=np.uint8)
+    Image.fromarray(values, "LA").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_data(tmp_path / "a.png") * 255, values[..., [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("L", 0.2), ("RGB", 0.2), ("RGBA", 0.1), ("LA", 0.1)])
+def test_white_of_a_mask_is_1_and_what_is_transparent_is_black(tmp_path, mode, expected):
+    Image.new("RGBA", (5, 4), (51, 51, 51, 128)).convert(mode).save(tmp_path / "a.png")
+    mask = read_mask(tmp_path / "a.png")
+    assert mask.shape == (4, 5)
+    assert mask.dtype == np.float32
+    np.testing.assert_allclose(mask, expected, atol=0.001)
+
+
+def test_a_file_says_what_its_values_are(tmp_path):
+    picture = np.full((4, 4, 3), 0.5, np.float32)
+    for name in ("a.png", "a.tif", "a.exr"):
+        write_image(tmp_path / name, picture)
+    write_data(tmp_path / "d.png", picture)
+    write_data(tmp_path / "d.exr", picture)
+    names = ("a.png", "a.tif", "a.exr", "d.exr")
+    spaces = [oiio.ImageInput.open(str(tmp_path / name)).spec().get_string_attribute("oiio:ColorSpace") for name in names]
+    assert spaces == ["srgb_rec709_scene", "srgb_rec709_scene", "lin_rec709_scene", "data"]
+    assert b"sRGB" in (tmp_path / "a.png").read_bytes()
+    assert b"sRGB" not in (tmp_path / "d.png").read_bytes()
+    assert b"gAMA" not in (tmp_path / "d.png").read_bytes()
+    assert len(oiio.ImageInput.open(str(tmp_path / "a.exr")).spec().getattribute("chromaticities")) == 8
 
 
 # --- bad input: the file, what it is, what to do -------------------------------------------------------------------

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures in and out by name: PNG, TIFF, EXR, and JPEG in only.
 
-Inside the engine a picture is (H, W, 3|4) float32, display-referred sRGB in [0, 1], straight alpha, top row first.
-A file's integers are sRGB as they stand. A file's floats (EXR, float TIFF) are linear light with Rec. 709 primaries:
+Inside the engine a picture is (H, W, 3|4) float32, display-referred sRGB, straight alpha, top row first; 1 is white, and floats may
+go beyond. A file's integers are sRGB as they stand. A file's floats (EXR, float TIFF) are linear light with Rec. 709 primaries:
 they are converted to sRGB on reading and back on writing. EXR multiplies colour by alpha; that is undone on reading
-and done again on writing. Embedded ICC profiles and chromaticities are not looked at.
+and done again on writing. Embedded ICC profiles and chromaticities are not looked at; those of what is written here are said.
+A material's other maps are data: `read_data` and `write_data` hand them through as they stand in their files.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .problems import Problem
 
 FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".exr": "openexr"}  # what can be written, by name
 DEPTHS = {"png": (8, 16), "tiff": (16, 8, 32), "openexr": (32, 16)}  # bits a channel; the first is the default
+_MOST = {np.float16: float(np.finfo(np.float16).max), np.float32: float(np.finfo(np.float32).max)}
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ def read_info(path: str | os.PathLike) -> Info:
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """A picture file as (H, W, 3|4) float32, display-referred sRGB in [0, 1], straight alpha, top row first.
+    """A picture file as (H, W, 3|4) float32, display-referred sRGB, straight alpha in [0, 1], top row first.
 
     Grey becomes three equal channels, grey with alpha four; palettes and CMYK are resolved; a camera's orientation
-    mark is obeyed. Floats above 1 are cut to 1. NaN and infinity are passed on: the engine's input check tells them.
+    mark is obeyed. Floats below 0 and above 1 are kept. NaN and infinity are passed on: the engine's input check tells them.
     Raises Problem("bad_input") for whatever is not a whole picture, naming the file, what it is and what to do.
     """
     path = Path(path)
@@ -57,10 +59,34 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     alpha = pixels[..., alpha_place]  # (H, W, 0) where the file has none
     if alpha.size and not _is_straight(spec):
         colour = colour / np.where(alpha > 0, alpha, 1)  # under alpha 0 it stays as it is
-    colour = srgb_from_linear(colour) if _is_linear(spec) else colour
+    colour = srgb_from_linear(colour) if _is_linear(spec) else _cut(colour)
     colour = np.broadcast_to(colour, (*colour.shape[:2], 3))
-    upright = _turn(np.concatenate([colour, alpha], axis=-1), spec.get_int_attribute("Orientation", 1))
-    return np.ascontiguousarray(_cut(upright), dtype=np.float32)
+    upright = _turn(np.concatenate([colour, _cut(alpha)], axis=-1), spec.get_int_attribute("Orientation", 1))
+    return np.ascontiguousarray(upright, dtype=np.float32)
+
+
+def read_data(path: str | os.PathLike) -> np.ndarray:
+    """A map's file as (H, W, 1|3|4) float32, top row first: integers as parts of the largest one, floats as they stand, no conversion.
+
+    Grey with alpha becomes four channels. Raises Problem("bad_input") as `read_image` does.
+    """
+    path = Path(path)
+    file = open_picture(path)
+    spec = file.spec()
+    pixels = _as_float(read_pixels(path, file))
+    colour_places, alpha_place = _places(spec)
+    colour = pixels[..., colour_places]
+    if alpha_place:
+        colour = np.broadcast_to(colour, (*colour.shape[:2], 3))
+    upright = _turn(np.concatenate([colour, pixels[..., alpha_place]], axis=-1), spec.get_int_attribute("Orientation", 1))
+    return np.ascontiguousarray(upright, dtype=np.float32)
+
+
+def read_mask(path: str | os.PathLike) -> np.ndarray:
+    """A picture file as (H, W) float32 in [0, 1]: white is 1, black 0, and what is transparent counts as black. Raises as `read_image`."""
+    data = read_data(path)
+    grey = data[..., : 3 if data.shape[2] > 1 else 1].mean(-1)
+    return _cut(grey * data[..., 3] if data.shape[2] == 4 else grey).astype(np.float32)
 
 
 def check_output(path: str | os.PathLike, bits: int | None = None) -> str:
@@ -81,21 +107,28 @@ def check_output(path: str | os.PathLike, bits: int | None = None) -> str:
 
 
 def write_image(path: str | os.PathLike, array: np.ndarray, bits: int | None = None) -> None:
-    """Write (H, W, 3|4) display-referred sRGB in [0, 1] with straight alpha, top row first, by the name's ending.
+    """Write (H, W, 3|4) display-referred sRGB with straight alpha, top row first, by the name's ending.
 
     bits a channel: PNG 8 (default) or 16; TIFF 16 (default), 8, or 32 = float; EXR 32 = float (default) or 16 = half.
-    Floats are written in linear light, EXR with colour multiplied by alpha (so colour under alpha 0 is not kept).
+    Floats are written in linear light, with all that goes beyond 0 and 1, EXR with colour multiplied by alpha (so colour under
+    alpha 0 is not kept); integers are cut at 0 and 1. The file says which of both it is.
     The file appears whole or not at all, and an older one stays until then.
     Raises Problem: bad_input for a place that cannot be written, disk_full when the file did not get whole.
     """
-    array = np.asarray(array)
-    if array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
-        raise ValueError(f"a picture is (H, W, 3) or (H, W, 4), not {array.shape}")
-    if not np.isfinite(array).all():
-        raise Problem("internal", f"The picture for “{path}” holds NaN or infinity.", "Make it again in float32.")
+    array = _checked(array, path, (3, 4))
     file_format = check_output(path, bits)
-    pixels = _encode(array, file_format, bits or DEPTHS[file_format][0])
-    write_pixels(Path(os.path.realpath(path)), pixels, file_format)  # a link stays: the file it leads to is replaced
+    kind = _kind(file_format, bits)
+    if kind in _MOST:
+        colour, alpha = linear_from_srgb(array[..., :3]), array[..., 3:].astype(np.float32)
+        array = np.concatenate([colour * alpha if file_format == "openexr" and alpha.size else colour, alpha], axis=-1)
+    _write(path, _encode(array, kind), file_format, "linear" if kind in _MOST else "sRGB")
+
+
+def write_data(path: str | os.PathLike, array: np.ndarray, bits: int | None = None) -> None:
+    """Write a map (H, W, 1|3|4) as it stands, as `write_image` does but for the conversion: [0, 1] becomes an integer's whole range."""
+    array = _checked(array, path, (1, 3, 4))
+    file_format = check_output(path, bits)
+    _write(path, _encode(array, _kind(file_format, bits)), file_format, "data")
 
 
 def srgb_from_linear(linear: np.ndarray) -> np.ndarray:
@@ -152,12 +185,29 @@ def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels[rows, columns]
 
 
-def _encode(array: np.ndarray, file_format: str, bits: int) -> np.ndarray:
-    """The values that stand in the file: uint8, uint16, float16 or float32, (H, W, 3|4)."""
-    if bits == 8 or (bits == 16 and file_format != "openexr"):
-        kind = np.uint8 if bits == 8 else np.uint16
-        return np.rint(np.clip(array, 0, 1) * np.float64(np.iinfo(kind).max)).astype(kind)
-    colour, alpha = linear_from_srgb(array[..., :3]), array[..., 3:].astype(np.float32)
-    if file_format == "openexr" and alpha.size:
-        colour = colour * alpha
-    return np.concatenate([colour, alpha], axis=-1).astype(np.float16 if bits == 16 else np.float32)
+def _checked(array: np.ndarray, path: str | os.PathLike, channels: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(array)
+    if array.ndim != 3 or array.shape[2] not in channels or 0 in array.shape:
+        known = " or ".join(f"(H, W, {count})" for count in channels)
+        raise ValueError(f"a picture is {known}, not {array.shape}")
+    if not np.isfinite(array).all():
+        raise Problem("internal", f"The picture for “{path}” holds NaN or infinity.", "Make it again in float32.")
+    return array
+
+
+def _kind(file_format: str, bits: int | None) -> type:
+    bits = bits or DEPTHS[file_format][0]
+    if bits == 16:
+        return np.float16 if file_format == "openexr" else np.uint16
+    return np.uint8 if bits == 8 else np.float32
+
+
+def _encode(array: np.ndarray, kind: type) -> np.ndarray:
+    """The values that stand in the file."""
+    if kind in _MOST:
+        return np.clip(array, -_MOST[kind], _MOST[kind]).astype(kind)
+    return np.rint(np.clip(array, 0, 1) * np.float64(np.iinfo(kind).max)).astype(kind)
+
+
+def _write(path: str | os.PathLike, pixels: np.ndarray, file_format: str, space: str) -> None:
+    write_pixels(Path(os.path.realpath(path)), pixels, file_format, space)  # a link stays: the file it leads to is replaced

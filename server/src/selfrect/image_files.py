@@ -20,6 +20,8 @@ from .problems import Problem
 READABLE = ("png", "tiff", "openexr", "jpeg")
 MAX_PIXELS = 8192 * 8192  # refused before anything is allocated; RGBA in float32 is 1 GiB here
 _KINDS = {"uint8": "uint8", "uint16": "uint16", "float16": "half", "float32": "float"}  # numpy's name → the library's
+_SPACES = {"sRGB": "srgb_rec709_scene", "linear": "lin_rec709_scene", "data": "data"}  # as the library calls them
+_REC709 = (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)  # red, green, blue, white; x, y of each
 _GIVE = "Give a PNG, TIFF, EXR or JPEG picture."
 
 
@@ -79,15 +81,16 @@ def check_place(path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def write_pixels(path: Path, pixels: np.ndarray, file_format: str) -> None:
-    """Write uint8, uint16, float16 or float32 (H, W, 3|4) as they are; alpha is marked straight, but not in EXR.
+def write_pixels(path: Path, pixels: np.ndarray, file_format: str, space: str = "sRGB") -> None:
+    """Write uint8, uint16, float16 or float32 (H, W, 1|3|4) as they are; alpha is marked straight, but not in EXR.
 
+    space: "sRGB", "linear" (light, with Rec. 709 primaries) or "data", which the file says as far as its format can.
     Written beside the target, read back, compared, then renamed: an older file stays until the new one is whole.
     Raises Problem: bad_input where nothing can be written, disk_full when the file did not get whole.
     """
     part = _beside(path)
     try:
-        _write(part, path, pixels, file_format)
+        _write(part, path, pixels, file_format, space)
         os.replace(part, path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -109,7 +112,7 @@ def _check_is_there(path: Path) -> None:
         raise bad_file(path, "is empty (0 bytes)", "Copy or save it again.")
 
 
-def _write(part: Path, path: Path, pixels: np.ndarray, file_format: str) -> None:
+def _write(part: Path, path: Path, pixels: np.ndarray, file_format: str, space: str) -> None:
     import OpenImageIO as oiio
 
     height, width, channels = pixels.shape
@@ -118,8 +121,11 @@ def _write(part: Path, path: Path, pixels: np.ndarray, file_format: str) -> None
     spec.attribute("oiio:UnassociatedAlpha", int(file_format != "openexr"))
     if file_format != "png":
         spec.attribute("compression", "zip")
+    spec.attribute("oiio:ColorSpace", _SPACES[space])
+    if file_format == "openexr" and space == "linear":
+        spec.attribute("chromaticities", oiio.TypeDesc("float[8]"), _REC709)
     if file_format == "tiff":
-        spec.attribute("Exif:ColorSpace", 0xFFFF if kind == "float" else 1)  # uncalibrated or sRGB
+        spec.attribute("Exif:ColorSpace", 1 if space == "sRGB" else 0xFFFF)  # sRGB or uncalibrated
     out = oiio.ImageOutput.create(file_format)
     if not out.open(str(part), spec):
         raise bad_file(path, "cannot be written", "Choose another folder or name.", out.geterror())
