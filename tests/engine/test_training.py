@@ -15,8 +15,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from safetensors.torch import load_file  # noqa: E402
-from selfrect.training import clock, data, losses, network, paired_attention, samples, textures  # noqa: E402
-from selfrect.training.export import WEIGHTS, export_checkpoint  # noqa: E402
+from selfrect.training import clock, data, losses, network, noising, paired_attention, samples, small, textures  # noqa: E402
+from selfrect.training import pack as packing  # noqa: E402
+from selfrect.training.__main__ import main  # noqa: E402
+from selfrect.training.export import WEIGHTS, export_checkpoint, export_run  # noqa: E402
 from selfrect.training.loop import train  # noqa: E402
 from selfrect.training.recipe import Phase, Recipe, read_recipe  # noqa: E402
 
@@ -36,6 +38,7 @@ def drawn(tmp_path) -> Path:
         grain = np.random.default_rng(index).normal(0, 10, (96, 96, 3))
         pixels = np.clip(waves[..., None] * [50, 40, 30] + 120 + grain, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(textures.stored_path(folder, {"file": name}), "WEBP", lossless=True)
+    packing.make({name: textures.stored_path(folder, {"file": name}) for name in NAMES}, tmp_path / "pack.zip", 64, 1.0, 0.25)
     with open(tmp_path / "textures.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
@@ -49,7 +52,8 @@ def write_recipe(folder: Path, steps: int) -> Path:
     path.write_text(
         f'name = "tiny"\nsteps = {steps}\nchannels = [32, 32, 32]\nlayers = 1\nprecision = "float32"\n'
         "warmup = 2\nsheet_crop = 32\nsheet_steps = 2\nend_emphasis = 0.3\nleast_weight = 0.1\ndecay = 0.0\n"
-        "[[phases]]\ncrop = 32\nbatch = 4\npairs = true\nshared_attention = 0.5\n",
+        "turned = 0.3\nused_until = 0.05\n"
+        "[[phases]]\ncrop = 32\nbatch = 8\ngroup = 2\npairs = true\nshared_attention = 0.7\nstray = 0.5\n",
         encoding="utf-8",
     )
     return path
@@ -57,7 +61,7 @@ def write_recipe(folder: Path, steps: int) -> Path:
 
 def run(folder: Path, name: str, steps: int, package: Path | None = None) -> dict[str, torch.Tensor]:
     """Train (or continue) the run called `name` up to `steps`; its checkpoint's tensors."""
-    return load_file(train(write_recipe(folder, steps), folder / name, folder / "textures", package, device="cpu"))
+    return load_file(train(write_recipe(folder, steps), folder / name, folder / "pack.zip", package, device="cpu"))
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(drawn):
@@ -91,7 +95,7 @@ def test_the_export_is_float16_safetensors_and_loads(drawn):
     scheduler = diffusers.DDIMScheduler.from_pretrained(package / "scheduler")
     assert scheduler.config.prediction_type == "v_prediction"
     trained, used = network.cosine_alphas().float(), scheduler.alphas_cumprod
-    assert 0.99 < used[-1] / network.USED_UNTIL < 1.01
+    assert 0.99 < used[-1] / 0.05 < 1.01
     torch.testing.assert_close(used, trained[: len(used)], atol=1e-5, rtol=1e-3)
     assert json.loads((package / "model_index.json").read_text())["_class_name"] == "selfrect.tiny"
     assert {path.suffix for path in package.rglob("*") if path.is_file()} == {".json", ".safetensors"}
@@ -103,32 +107,148 @@ def test_a_checkpoint_can_be_exported_at_any_moment(drawn):
     assert weights.keys() == {name[4:] for name in state if name.startswith("ema.")}
 
 
-def test_targets_read_their_own_reference_and_references_do_not_change(drawn):
+@pytest.mark.parametrize("group", [1, 2])
+def test_targets_read_the_references_of_their_group_and_references_do_not_change(group):
     torch.manual_seed(0)
     net = network.build_network((32, 32, 32), 1, 4).eval()
     attention = paired_attention.install(net)
-    noisy, timesteps = torch.randn(4, 48, 8, 8), torch.full((4,), 300)
-    swapped = noisy[[1, 0, 2, 3]]  # other references for the same targets
+    noisy, timesteps = torch.randn(8, 48, 8, 8), torch.full((8,), 300)
+    other = torch.cat([torch.randn(1, 48, 8, 8), noisy[1:]])  # the first reference is another one
     with torch.no_grad():
-        plain, plain_swapped = (network.predict(net, batch, timesteps) for batch in (noisy, swapped))
-        attention.share(True)
-        shared, shared_swapped = (network.predict(net, batch, timesteps) for batch in (noisy, swapped))
-    torch.testing.assert_close(plain[2:], plain_swapped[2:], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(shared[:2], plain[:2], atol=1e-5, rtol=1e-5)
-    assert (shared[2:] - plain[2:]).abs().max() > 1e-4
-    assert (shared[2:] - shared_swapped[2:]).abs().max() > 1e-4
+        attention.share(False, group)
+        plain, plain_other = (network.predict(net, batch, timesteps) for batch in (noisy, other))
+        attention.share(True, group)
+        shared, shared_other = (network.predict(net, batch, timesteps) for batch in (noisy, other))
+        attention.share(False)
+        alone = network.predict(net, noisy, timesteps)
+    torch.testing.assert_close(plain, alone, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(plain[4:], plain_other[4:], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(shared[:4], plain[:4], atol=1e-5, rtol=1e-5)
+    changed = (shared - shared_other)[4:].abs().amax((1, 2, 3)) > 1e-4
+    assert changed.tolist() == [number < group for number in range(4)]
+
+
+def ramps(count: int, side: int) -> torch.Tensor:
+    """Pictures whose red says the column, green the row, and blue the picture."""
+    line = torch.arange(side).float() * 255 / (side - 1)
+    red, green = line.expand(side, side), line[:, None].expand(side, side)
+    return torch.stack([torch.stack([red, green, torch.full((side, side), 20.0 * n)]) for n in range(count)]).round().byte()
 
 
 def test_batches_depend_on_seed_and_step_only():
-    pictures = [np.random.default_rng(index).integers(0, 256, (80, 100, 3), dtype=np.uint8) for index in range(3)]
-    crops = data.Crops(pictures, seed=4)
-    batch = crops.batch(7, 32, 6, pairs=True)
-    assert batch.shape == (6, 3, 32, 32)
+    pictures = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    crops = data.Crops(pictures, seed=4, turned=0.5)
+    batch = crops.batch(7, 32, 8, pairs=True, group=2)
+    assert batch.shape == (8, 3, 32, 32)
     assert batch.dtype == torch.float32
     assert batch.min() >= -1
     assert batch.max() <= 1
-    assert torch.equal(batch, data.Crops(pictures, seed=4).batch(7, 32, 6, pairs=True))
-    assert not torch.equal(batch, crops.batch(8, 32, 6, pairs=True))
+    assert torch.equal(batch, data.Crops(pictures, seed=4, turned=0.5).batch(7, 32, 8, pairs=True, group=2))
+    assert not torch.equal(batch, crops.batch(8, 32, 8, pairs=True, group=2))
+
+
+def test_crops_of_a_group_are_of_one_texture_and_half_of_them_are_its_own_pixels(monkeypatch):
+    class Unchanged(data.Looks):
+        def __call__(self, crops, means, group):
+            return crops
+
+    monkeypatch.setattr(data, "Looks", Unchanged)
+    pictures, sharp = ramps(9, 64), 0
+    for step in range(12):
+        batch = (data.Crops(pictures, seed=1).batch(step, 16, 8, pairs=True, group=2) + 1) * 127.5
+        blue = (batch[:, 2].mean((1, 2)) / 20).round().int().tolist()
+        assert blue == [blue[0], blue[0], blue[2], blue[2]] * 2
+        exact = (batch - batch.round()).abs().amax((1, 2, 3)) < 0.02
+        for crop in batch[exact]:  # a step of one column changes red or green by that of the picture, whatever the turn
+            steps = torch.stack([crop[:2].diff(dim=axis).abs().mean((1, 2)) for axis in (1, 2)])
+            assert steps.max() == pytest.approx(255 / 63, rel=0.02)
+        sharp += int(exact.sum())
+    assert 0.25 * 96 < sharp < 0.75 * 96
+
+
+def test_references_that_stray_are_noised_from_the_other_end_and_not_asked_about():
+    recipe = Recipe(name="x", used_until=0.1)
+    alphas = network.cosine_alphas().float()
+    phase = Phase(batch=4, pairs=True, shared_attention=1.0, stray=1.0)
+    images = torch.zeros(4, 3, 16, 16)
+    task = noising.task(images, 3, phase, recipe, alphas)
+    assert task.shared
+    assert task.weight[:2].tolist() == [0.0, 0.0]
+    assert (task.weight[2:] > 0).all()
+    assert task.timesteps[:2].tolist() == task.timesteps[2:].tolist()
+    levels = noising.strayed(task.timesteps, 700)
+    assert levels[2:].tolist() == task.timesteps[2:].tolist()
+    assert levels[:2].tolist() == [max(699 - t, 0) for t in task.timesteps[:2].tolist()]
+
+
+def test_a_pack_keeps_to_its_size_and_keeps_the_held_out_ones_aside(drawn):
+    train_on, unseen = packing.read(drawn / "pack.zip")
+    assert train_on.shape[1:] == unseen.shape[1:] == (3, 64, 64)
+    held = [name for name in NAMES if data.is_held_out(name, 0.25)]
+    assert 0 < len(held) == len(unseen)
+    assert len(train_on) == len(NAMES) - len(held)
+    files = {name: textures.stored_path(drawn / "textures", {"file": name}) for name in NAMES}
+    about = packing.make(files, drawn / "smaller.zip", 64, 0.0075, 0.25)
+    assert about["quality"] < packing.QUALITIES[0]
+    assert (drawn / "smaller.zip").stat().st_size < 7700
+    with pytest.raises(ValueError, match="5 textures of 64² take"):
+        packing.make(files, drawn / "none.zip", 64, 0.001, 0.25)
+    assert not (drawn / "none.zip").exists()
+
+
+def test_small_pictures_are_mirrored_and_large_ones_scaled_and_cut():
+    pixels = np.arange(12 * 20 * 3, dtype=np.uint8).reshape(12, 20, 3)
+    square = np.asarray(packing.square(Image.fromarray(pixels), 20))
+    assert square.shape == (20, 20, 3)
+    assert np.array_equal(square, np.pad(pixels, ((0, 8), (0, 0), (0, 0)), "symmetric"))
+    assert packing.square(Image.new("L", (400, 100)), 50).size == (50, 50)
+
+
+def test_a_small_checkpoint_travels_in_pieces_and_the_run_goes_on_from_it(drawn):
+    state = run(drawn, "run", 4)
+    pieces = export_run(drawn / "run", None, carry=drawn / "away" / "small.safetensors", pieces=0.2)
+    whole = sum(tensor.numel() for name, tensor in state.items() if name.startswith("weight."))
+    assert len(pieces) > 1
+    assert all(piece.stat().st_size <= 200_000 for piece in pieces)
+    assert sum(piece.stat().st_size for piece in pieces) < 3.2 * whole
+    net = network.build_network((32, 32, 32), 1, 4)
+    average = {name: torch.zeros_like(weight) for name, weight in net.named_parameters()}
+    assert small.restore(drawn / "away" / "small.safetensors", net, average)["step"] == 4
+    for name, weight in net.named_parameters():
+        torch.testing.assert_close(weight, state[f"weight.{name}"], atol=1e-3, rtol=1e-3)
+        ahead = (state[f"ema.{name}"] - state[f"weight.{name}"]).abs().max().item()
+        torch.testing.assert_close(average[name], state[f"ema.{name}"], atol=0.1 * ahead + 1e-3, rtol=1e-3)
+    train(write_recipe(drawn, 6), drawn / "further", drawn / "pack.zip", None, device="cpu", carried=drawn / "away" / "small.safetensors")
+    log = [json.loads(line) for line in (drawn / "further" / "log.jsonl").read_text().splitlines()]
+    assert log[0]["start"] == 4
+    assert log[-1]["step"] == 6
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        small.joined(drawn / "nowhere")
+
+
+def test_pack_train_and_export_are_one_command_each(drawn, monkeypatch, capsys):
+    monkeypatch.chdir(drawn)
+    recipe = write_recipe(drawn, 2)
+    (drawn / "out" / "drawn").mkdir(parents=True)
+    Image.effect_noise((64, 64), 80).save(drawn / "out" / "drawn" / "drawn_00000.png")
+    recipe.write_text("side = 64\n" + recipe.read_text("utf-8"), "utf-8")
+    main(["pack", str(recipe), "--textures", "textures", "--no-fetch", "--megabytes", "0.5"])
+    train_on, unseen = packing.read(Path("out/training/tiny.zip"))
+    assert len(train_on) + len(unseen) == len(NAMES) + 1
+    main([str(recipe), "--no-package", "--device", "cpu"])
+    main(["export", "out/training/tiny-0.1", "package", "--recipe", str(recipe), "--carry", "out/small.safetensors"])
+    assert "small.safetensors" in capsys.readouterr().out
+    assert (drawn / "package" / WEIGHTS).is_file()
+    assert json.loads((drawn / "package" / "model_index.json").read_text())["version"] == "0.1"
+
+
+def test_a_start_may_stop_before_the_end_of_its_run(drawn):
+    recipe = write_recipe(drawn, 500)
+    state = load_file(train(recipe, drawn / "short", drawn / "pack.zip", drawn / "package", device="cpu", minutes=1e-6))
+    assert any(name.startswith("exp_avg.") for name in state)
+    assert not (drawn / "package" / WEIGHTS).exists()
+    log = [json.loads(line) for line in (drawn / "short" / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log] == [0]  # one step was made, too few for a line; no sheet, no held-out loss
 
 
 def test_v_and_its_weights():
@@ -209,7 +329,7 @@ def test_a_run_begins_with_the_weights_of_another(drawn):
     recipe = write_recipe(drawn, 0)
     weights = (drawn / "package" / WEIGHTS).relative_to(drawn)
     recipe.write_text(f'start_from = "{weights.as_posix()}"\nmax_hours = 1e-9\n' + recipe.read_text("utf-8"), "utf-8")
-    state = load_file(train(recipe, drawn / "second", drawn / "textures", None, device="cpu"))
+    state = load_file(train(recipe, drawn / "second", drawn / "pack.zip", None, device="cpu"))
     first = load_file(drawn / "package" / WEIGHTS)
     for name, weight in first.items():
         torch.testing.assert_close(state[f"weight.{name}"], weight.float(), rtol=0, atol=0)

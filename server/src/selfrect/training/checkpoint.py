@@ -18,7 +18,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def save(path: Path, network, average: dict[str, torch.Tensor], optimizer, counters: dict) -> None:
-    """Write the state. `counters`: plain numbers, at least the step."""
+    """Write the state. `counters`: plain numbers, at least the step; fresh: where the optimizer began."""
     tensors = {f"weight.{name}": weight for name, weight in network.named_parameters()}
     tensors |= {f"ema.{name}": weight for name, weight in average.items()}
     for name, weight in network.named_parameters():
@@ -41,7 +41,8 @@ def restore(path: Path, network, average: dict[str, torch.Tensor], optimizer) ->
             average[name].copy_(state.get_tensor(f"ema.{name}"))
             if f"{MOMENTS[0]}.{name}" in stored:
                 moments = {moment: like(weight, state.get_tensor(f"{moment}.{name}")) for moment in MOMENTS}
-                optimizer.state[weight] = {"step": torch.tensor(float(counters["step"])), **moments}
+                steps = torch.tensor(float(counters["step"] - counters.get("fresh", 0)), device=weight.device)
+                optimizer.state[weight] = {"step": steps, **moments}
     return counters
 
 

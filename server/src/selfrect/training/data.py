@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random crops of textures, and pairs of crops of one texture.
+"""Random crops of textures, and pairs of crops of one texture, cut on the device that trains.
 
-Every batch is a function of (seed, step) alone: a run that was interrupted continues as if it had not been.
-Textures are kept decoded, (H, W, 3) uint8; batches are (B, 3, size, size) float32 in [-1, 1], display-referred sRGB.
+Every batch is a function of (seed, step) alone: a run that was interrupted continues as if it had not been. Pictures are
+(N, 3, S, S) uint8, as `pack` reads them; batches are (B, 3, size, size) float32 in [-1, 1], display-referred sRGB.
 """
 
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import math
 
 import numpy as np
 import torch
-from PIL import Image
+import torch.nn.functional as F
 
-LEAST_SCALE, MOST_SCALE = 0.75, 2.0  # side of what is cut out, in sizes of the crop
+LEAST_SCALE, MOST_SCALE = 0.75, 1.6  # side of what is cut out, in sizes of the crop
 
 
 def is_held_out(name: str, part: float) -> bool:
@@ -23,77 +22,79 @@ def is_held_out(name: str, part: float) -> bool:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") < part * 2**32
 
 
-def load_textures(folder: Path, names: list[str]) -> list[np.ndarray]:
-    """Those of the named textures that are there, decoded, in the order of the names."""
-    paths = [path for name in names if (path := folder / (Path(name).stem + ".webp")).exists()]
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda path: np.asarray(Image.open(path).convert("RGB")), paths))
-
-
 class Crops:
-    """Batches from a list of textures."""
+    """Batches from pictures of one size. turned: part of the crops that are turned by any angle, not by right angles alone."""
 
-    def __init__(self, textures: list[np.ndarray], seed: int) -> None:
-        if not textures:
-            raise ValueError("no textures to train on: fetch them first")
-        self.textures = textures
-        self.seed = seed
+    def __init__(self, pictures: torch.Tensor, seed: int, turned: float = 0.0) -> None:
+        if not len(pictures):
+            raise ValueError("no textures to train on: pack them first")
+        self.pictures, self.seed, self.turned = pictures, seed, turned
+        self.means = pictures.flatten(1).float().mean(1)
 
-    def batch(self, step: int, size: int, count: int, pairs: bool) -> torch.Tensor:
-        """`count` crops; pairs: the first half are references, entry count/2 + i the target of reference i."""
-        rng = np.random.default_rng((self.seed, step))
-        if not pairs:
-            return to_tensor([self._pair(rng, size)[0] for _ in range(count)])
-        references, targets = zip(*(self._pair(rng, size) for _ in range(count // 2)), strict=True)
-        return to_tensor([*references, *targets])
+    def batch(self, step: int, size: int, count: int, pairs: bool, group: int = 1) -> torch.Tensor:
+        """`count` crops; pairs: the first half are references, entry count/2 + i the target of reference i.
 
-    def _pair(self, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Two crops of one texture, alike in scale, turn and colours; half of the time the second is turned further."""
-        texture = self.textures[rng.integers(len(self.textures))]
-        turn, colours = rng.integers(8), ColourChange(rng)
-        scale = 1.0 if rng.random() < 0.5 else np.exp(rng.uniform(np.log(LEAST_SCALE), np.log(MOST_SCALE)))
-        second_turn = rng.integers(8) if rng.random() < 0.5 else 0
-        stretch = np.exp(rng.uniform(-0.2, 0.2)) if rng.random() < 0.3 else 1.0
-        first = turned(cut(rng, texture, size, scale), turn)
-        second = turned(turned(cut(rng, texture, size, scale * stretch), turn), second_turn)
-        return colours(first), colours(second)
+        group: so many references in a row, and their targets, are of one texture.
+        """
+        rng, groups = np.random.default_rng((self.seed, step)), count // ((2 if pairs else 1) * group)
+        chosen, looks, scales = rng.integers(len(self.pictures), size=groups), Looks(rng, groups), self._scales(rng, groups)
+        turns = rng.integers(8, size=groups)
+        parts = []
+        for second in (False, True)[: 1 + pairs]:
+            textures = np.repeat(chosen, group)
+            placed = self._places(rng, np.repeat(turns, group), np.repeat(scales, group), size, further=second or group > 1)
+            parts.append(looks(self._cut(textures, placed, size), self.means[textures], group))
+        return torch.cat(parts).div_(127.5).sub_(1)
 
+    def _scales(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Half of them are 1, where no pixel is resampled."""
+        return np.where(rng.random(count) < 0.5, 1.0, np.exp(rng.uniform(math.log(LEAST_SCALE), math.log(MOST_SCALE), count)))
 
-class ColourChange:
-    """One change of colours, drawn once and applied to both crops of a pair."""
+    def _places(self, rng, turns, scales, size: int, further: bool) -> np.ndarray:
+        """(n, 2, 3): from a crop to its place in the picture, both in [-1, 1]. further: half of them are turned or stretched once more."""
+        count, side = len(turns), self.pictures.shape[-1]
+        quarters, mirrored = turns % 4 * (math.pi / 2), np.where(turns >= 4, -1.0, 1.0)
+        again, odd = rng.integers(8, size=count), rng.random(count) < self.turned
+        if further:
+            again = np.where(rng.random(count) < 0.5, again, 0)
+            quarters, mirrored = quarters + again % 4 * (math.pi / 2), np.where(again >= 4, -mirrored, mirrored)
+            scales = scales * np.where(rng.random(count) < 0.3, np.exp(rng.uniform(-0.2, 0.2, count)), 1.0)
+        angles = quarters + np.where(odd, rng.uniform(-math.pi / 4, math.pi / 4, count), 0.0)
+        half = np.minimum(size * scales / side, 1.0)
+        cos, sin = np.cos(angles), np.sin(angles)
+        room = np.maximum(1 - half * (np.abs(cos) + np.abs(sin)), 0.0)[:, None]
+        middle = rng.uniform(-1, 1, (count, 2)) * room
+        whole = (half * side == size) & ~odd  # then the crop is made of the picture's own pixels
+        pixels = np.round((middle + 1) * side / 2 - size / 2) + size / 2
+        middle = np.where(whole[:, None], pixels * 2 / side - 1, middle)
+        matrix = np.stack([cos * mirrored, -sin, sin * mirrored, cos], 1).reshape(count, 2, 2) * half[:, None, None]
+        return np.concatenate([matrix, middle[:, :, None]], 2)
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.channels = rng.permutation(3) if rng.random() < 0.2 else np.arange(3)
-        strong = rng.random() < 0.3
-        self.contrast, self.shift = (rng.uniform(0.7, 1.4), rng.uniform(-50, 50)) if strong else (1.0, 0.0)
-
-    def __call__(self, crop: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 to (H, W, 3) float32 in [0, 255]."""
-        crop = crop[..., self.channels].astype(np.float32)
-        if self.contrast == 1.0 and self.shift == 0.0:
-            return crop
-        middle = crop.mean()
-        return np.clip((crop - middle) * self.contrast + middle + self.shift, 0, 255)
-
-
-def cut(rng: np.random.Generator, texture: np.ndarray, size: int, scale: float) -> np.ndarray:
-    """A random square of about size · scale pixels, scaled to (size, size, 3)."""
-    height, width = texture.shape[:2]
-    side = min(round(size * scale), height, width)
-    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
-    square = texture[top : top + side, left : left + side]
-    if side == size:
-        return square
-    return np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.BICUBIC))
-
-
-def turned(crop: np.ndarray, turn: int) -> np.ndarray:
-    """One of the eight rotations and flips of a square."""
-    crop = np.rot90(crop, turn % 4)
-    return crop[:, ::-1] if turn >= 4 else crop
+    def _cut(self, textures: np.ndarray, places: np.ndarray, size: int) -> torch.Tensor:
+        """(n, 3, size, size) in [0, 255]."""
+        device = self.pictures.device
+        sources = self.pictures[torch.from_numpy(textures).to(device)].float()
+        grid = F.affine_grid(torch.from_numpy(places).float(), [len(textures), 3, size, size], align_corners=False)
+        return F.grid_sample(sources, grid.to(device), "bicubic", "reflection", align_corners=False)
 
 
-def to_tensor(crops: list[np.ndarray]) -> torch.Tensor:
-    """Crops (H, W, 3) in [0, 255] to one (B, 3, H, W) float32 in [-1, 1]."""
-    stacked = np.stack(crops).astype(np.float32)
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2).div(127.5).sub(1).contiguous()
+class Looks:
+    """Changes of colour, drawn once for each group and applied to all of its crops."""
+
+    def __init__(self, rng: np.random.Generator, groups: int) -> None:
+        others = rng.permuted(np.tile(np.arange(3), (groups, 1)), axis=1)
+        self.channels = np.where(rng.random((groups, 1)) < 0.2, others, np.arange(3))
+        strong, tinted = (rng.random((groups, 1)) < 0.3 for _ in range(2))
+        self.contrast = np.where(strong, rng.uniform(0.7, 1.4, (groups, 1)), 1.0)
+        self.shift = np.where(strong, rng.uniform(-50, 50, (groups, 1)), 0.0)
+        self.gain = np.where(tinted, np.exp(rng.uniform(-0.2, 0.2, (groups, 3))), 1.0)
+
+    def __call__(self, crops: torch.Tensor, means: torch.Tensor, group: int) -> torch.Tensor:
+        """Crops (n, 3, h, w) in [0, 255], means (n,) of their pictures."""
+        channels, contrast, shift, gain = (
+            torch.from_numpy(np.repeat(part, group, 0)).to(crops.device)[..., None, None]
+            for part in (self.channels, self.contrast, self.shift, self.gain)
+        )
+        middle = means.view(-1, 1, 1, 1)
+        crops = crops.gather(1, channels.expand(-1, -1, *crops.shape[2:]))
+        return (((crops - middle) * contrast.float() + middle + shift.float()) * gain.float()).clamp_(0, 255)

@@ -1,20 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The averaged weights of a run, as the package folder that the engine loads.
-
-python -m selfrect.training.export out/training/mini/state.safetensors server/src/selfrect/models/mini
-"""
+"""The averaged weights of a run, as the package folder that the engine loads; and its checkpoint in a size that travels."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from selfrect.training import small
+from selfrect.training.recipe import read_recipe
+
 WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
+STATE = "state.safetensors"
+
+
+def export_run(run: Path, package: Path | None, recipe: Path | None = None, carry: Path | None = None, pieces: float = 0.0) -> list[Path]:
+    """The files that were asked for, cut into pieces of so many MB unless 0. run: a run's folder.
+
+    recipe: its package's descriptions are written, too. carry: where the small checkpoint goes.
+    """
+    written = []
+    if package:
+        if recipe:
+            describe(recipe, package)
+        written.append(export_checkpoint(run / STATE, package))
+    if carry:
+        written.append(small.shrink(run / STATE, carry))
+    return [piece for file in written for piece in (small.split(file, pieces) if pieces else [file])]
+
+
+def describe(recipe_path: Path, package: Path) -> None:
+    """All of the package but the weights."""
+    from selfrect.training.network import build_network, write_descriptions
+
+    recipe = read_recipe(recipe_path)
+    write_descriptions(build_network(recipe.channels, recipe.layers, recipe.heads), package, recipe.version, recipe.used_until)
 
 
 def export_weights(weights: dict[str, torch.Tensor], folder: Path) -> Path:
@@ -35,7 +58,3 @@ def export_checkpoint(checkpoint: Path, folder: Path) -> Path:
         names = [name for name in list(state.keys()) if name.startswith("ema.")]
         averaged = {name.removeprefix("ema."): state.get_tensor(name) for name in names}
     return export_weights(averaged, folder)
-
-
-if __name__ == "__main__":
-    print(export_checkpoint(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -4,42 +4,43 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from selfrect.training import checkpoint, clock, losses, samples
-from selfrect.training.data import Crops, is_held_out, load_textures
+from selfrect.training import checkpoint, clock, losses, noising, pack, samples, small
+from selfrect.training.data import Crops
 from selfrect.training.export import export_weights
-from selfrect.training.network import PATCH, build_network, cosine_alphas, predict, write_descriptions
+from selfrect.training.network import build_network, cosine_alphas, predict, write_descriptions
 from selfrect.training.paired_attention import install
 from selfrect.training.recipe import Phase, Recipe, read_recipe
-from selfrect.training.textures import read_table
 
 LOG_EVERY = 20  # steps
 
 
-def train(recipe_path, output_dir, textures_dir, package_dir=None, until=None, device=None) -> Path:
+def train(recipe_path, output_dir, pack_path, package_dir=None, until=None, device=None, minutes=0.0, carried=None) -> Path:
     """Train as the recipe says, from its last checkpoint in `output_dir` if there is one.
 
-    `textures_dir`: what `textures.fetch` filled. `package_dir`: where the averaged weights go, every so many minutes
-    and at the end; None leaves it out. `until`: an end by the clock, "HH:MM", in place of the recipe's `max_hours`.
-    Returns the path of the last checkpoint.
+    `pack_path`: what `pack.make` wrote. `package_dir`: where the averaged weights go, every so many minutes and at the
+    end; None leaves it out. `until`: an end by the clock, "HH:MM", in place of the recipe's `max_hours`. `minutes`: this
+    start stops after so long, though the run is not at its end. `carried`: a small checkpoint to go on from, where
+    there is no whole one. Returns the path of the last checkpoint.
     """
     recipe = read_recipe(Path(recipe_path))
-    names = [row["file"] for row in read_table(Path(recipe_path).parent / recipe.textures)]
-    run = Run(recipe, names, Path(textures_dir), Path(output_dir), package_dir and Path(package_dir), device)
+    run = Run(recipe, Path(pack_path), Path(output_dir), package_dir and Path(package_dir), device)
     if recipe.start_from:
         run.begin_with(Path(recipe_path).parent / recipe.start_from)
-    run.start(clock.seconds_until(until) if until else recipe.max_hours * 3600)
+    run.start(until, carried and Path(carried))
     signal.signal(signal.SIGTERM, run.ask_to_stop)
+    paused = clock.Every(minutes or math.inf)
     while (progress := run.clock.progress(run.step)) < 1.0 and not run.stopping:
-        run.train_step(recipe.phase_at(progress), clock.learning_rate(recipe, run.step, progress))
+        run.train_step(recipe.phase_at(progress), clock.learning_rate(recipe, run.step - run.fresh, progress))
         run.report_when_due(progress)
+        run.stopping = run.stopping or paused()
     run.save()
     if not run.stopping:
         run.show()
@@ -50,26 +51,24 @@ def train(recipe_path, output_dir, textures_dir, package_dir=None, until=None, d
 class Run:
     """Everything a run holds, and the few things it does."""
 
-    def __init__(self, recipe: Recipe, names, textures_dir: Path, output_dir: Path, package_dir, device=None) -> None:
+    def __init__(self, recipe: Recipe, pack_path: Path, output_dir: Path, package_dir, device=None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.output_dir, self.package_dir = recipe, output_dir, package_dir
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         self.network = build_network(recipe.channels, recipe.layers, recipe.heads)
         self.network.to(self.device, memory_format=torch.channels_last)
         self.attention = install(self.network)
-        self.compiled = torch.compile(self.network, dynamic=False)  # nothing is compiled before it is called
+        # nothing is compiled before it is called
+        self.compiled = torch.compile(self.network, dynamic=False, mode=recipe.compile_mode)
         self.average = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.alphas = cosine_alphas().float().to(self.device)
-        self.crops = Crops(load_textures(textures_dir, [n for n in names if not self.held_out(n)]), recipe.seed)
-        unseen = load_textures(textures_dir, [n for n in names if self.held_out(n)])
-        self.unseen = Crops(unseen or self.crops.textures, seed=1)
-
-    def held_out(self, name: str) -> bool:
-        """Whether a texture is kept out of training."""
-        return is_held_out(name, self.recipe.held_out)
+        pictures, held_out = pack.read(pack_path, self.device)
+        self.crops = Crops(pictures, recipe.seed, recipe.turned)
+        self.unseen = Crops(held_out if len(held_out) else pictures, seed=1)
 
     @property
     def state_path(self) -> Path:
@@ -84,43 +83,42 @@ class Run:
             weight.copy_(stored[name])
             self.average[name].copy_(stored[name])
 
-    def start(self, seconds: float) -> None:
+    def start(self, until: str | None = None, carried: Path | None = None) -> None:
         """Pick up the last checkpoint, or start afresh; from now on the clock runs."""
         self.output_dir.mkdir(parents=True, exist_ok=True)
         counters = {"step": 0, "seconds": 0.0}
         if self.state_path.exists():
             counters = checkpoint.restore(self.state_path, self.network, self.average, self.optimizer)
-        self.step = counters["step"]
-        self.clock = clock.Clock(self.recipe.steps, seconds, counters["seconds"])
+        elif carried:
+            counters = small.restore(carried, self.network, self.average)
+            counters["fresh"] = counters["step"]
+        self.step, self.fresh = counters["step"], counters.get("fresh", 0)
+        before = counters["seconds"]
+        left = clock.seconds_until(until) if until else max(self.recipe.max_hours * 3600 - before, 1e-6) if self.recipe.max_hours else 0.0
+        self.clock = clock.Clock(self.recipe.steps, left, before)
         self.losses, self.last_log, self.stopping = [], time.monotonic(), False
         self.due = [
             (clock.Every(self.recipe.checkpoint_minutes), self.save),
             (clock.Every(self.recipe.sample_minutes), self.show),
             (clock.Every(self.recipe.export_minutes), self.export),
         ]
-        self.log({"start": self.step, "textures": len(self.crops.textures), "held_out": len(self.unseen.textures)})
+        self.log({"start": self.step, "textures": len(self.crops.pictures), "held_out": len(self.unseen.pictures)})
         if self.package_dir:
-            write_descriptions(self.network, self.package_dir, self.recipe.version)
+            write_descriptions(self.network, self.package_dir, self.recipe.version, self.recipe.used_until)
 
     def ask_to_stop(self, *_) -> None:
         """On SIGTERM: finish the step, save, end; the next start continues from here."""
         self.stopping = True
 
     def train_step(self, phase: Phase, rate: float) -> None:
-        """One batch: noise it, predict v, step, average. All chance comes from (seed, step)."""
-        chance = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        images = self.crops.batch(self.step, phase.crop, phase.batch, phase.pairs).to(self.device)
-        clean = F.pixel_unshuffle(images, PATCH)
-        timesteps = self.draw_timesteps(chance, phase)
-        noise = torch.randn(clean.shape, generator=chance).to(self.device)
-        noisy, target = losses.add_noise(clean, noise, self.alphas[timesteps])
-        shared = phase.pairs and torch.rand((), generator=chance).item() < phase.shared_attention
-        self.attention.share(shared)
+        """One batch: noise it, predict v, step, average."""
+        images = self.crops.batch(self.step, phase.crop, phase.batch, phase.pairs, phase.group)
+        task = noising.task(images, self.step, phase, self.recipe, self.alphas)
+        self.attention.share(task.shared, phase.group)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             network = self.compiled if self.recipe.compile else self.network
-            predicted = predict(network, noisy.to(memory_format=torch.channels_last), timesteps)
-        weight = losses.weights(self.alphas[timesteps], self.recipe.min_snr_gamma, self.recipe.least_weight)
-        loss = losses.v_loss(predicted, target, weight)
+            predicted = predict(network, task.noisy.to(memory_format=torch.channels_last), task.timesteps)
+        loss = losses.v_loss(predicted, task.target, task.weight)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         for group in self.optimizer.param_groups:
@@ -129,16 +127,7 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.update_average()
-        self.losses.append(loss.detach())
-
-    def draw_timesteps(self, chance: torch.Generator, phase: Phase) -> torch.Tensor:
-        """Timesteps (batch,): uniform, and a part of them from both ends; a pair's two crops are noised alike."""
-        count = phase.batch // 2 if phase.pairs else phase.batch
-        uniform = torch.rand(count, generator=chance)
-        ends = torch.rand(count, generator=chance) < self.recipe.end_emphasis
-        place = torch.where(ends, (uniform * 0.4 + 0.8) % 1.0, uniform)  # [0.8, 1.2): the highest fifth, the lowest
-        timesteps = (place * len(self.alphas)).long().clamp(max=len(self.alphas) - 1).to(self.device)
-        return torch.cat([timesteps, timesteps]) if phase.pairs else timesteps
+        self.losses.append(loss.detach().clone())  # what a compiled graph returns, its next run may overwrite
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -170,12 +159,12 @@ class Run:
 
     def save(self) -> None:
         """Checkpoint."""
-        counters = {"step": self.step, "seconds": self.clock.elapsed()}
+        counters = {"step": self.step, "seconds": self.clock.elapsed(), "fresh": self.fresh}
         checkpoint.save(self.state_path, self.network, self.average, self.optimizer, counters)
 
     def show(self) -> None:
         """Held-out loss, and a sheet: references, targets, pictures from noise without and with the reference."""
-        images = self.unseen.batch(0, self.recipe.sheet_crop, 16, pairs=True).to(self.device)
+        images = self.unseen.batch(0, self.recipe.sheet_crop, 16, pairs=True)
         with samples.averaged(self.network, self.average):
             self.attention.share(False)
             self.log({"held_out": samples.held_out_loss(self.network, self.alphas, images)})

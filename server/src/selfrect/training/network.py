@@ -17,7 +17,6 @@ from diffusers import UNet2DConditionModel
 PATCH = 4
 CONDITION_CHANNELS = 8  # the network has no use for a text condition; diffusers' blocks want one, so it is all zeros
 LOG_SNR_SHIFT = -2 * math.log(2)
-USED_UNTIL = 0.1  # cumulative alpha of the last level that users meet
 
 
 def build_network(channels: tuple[int, int, int], layers: int, heads: int) -> UNet2DConditionModel:
@@ -55,14 +54,14 @@ def cosine_alphas(steps: int = 1000, first: float = 0.003, least: float = 1e-5) 
     return snr / (1 + snr)
 
 
-def scheduler_config() -> dict:
+def scheduler_config(used_until: float) -> dict:
     """The schedule as diffusers' DDIMScheduler reads it: of the levels trained on, those that the model is used at.
 
-    Inverting divides by √a(t): near pure noise, where the network is still weak, every error of it becomes a drift of
-    colour. So it is used up to `USED_UNTIL` only; a model trained for longer may go further (SD 1.x ends at 0.005).
+    Inverting divides by √a(t): near pure noise, where a young network is weak, every error of it becomes a drift of
+    colour. So it is used down to a cumulative alpha of `used_until` only (SD 1.x ends at 0.005).
     """
     alphas = cosine_alphas()
-    alphas = alphas[alphas > USED_UNTIL]
+    alphas = alphas[alphas > used_until]
     betas = 1 - alphas / torch.cat([alphas.new_ones(1), alphas[:-1]])
     return {
         "_class_name": "DDIMScheduler",
@@ -75,12 +74,12 @@ def scheduler_config() -> dict:
     }
 
 
-def write_descriptions(network: UNet2DConditionModel, folder: Path, version: str) -> None:
+def write_descriptions(network: UNet2DConditionModel, folder: Path, version: str, used_until: float) -> None:
     """All of the package folder but the weights."""
     for part in ("unet", "scheduler", "codec"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     network.save_config(folder / "unet")
-    _write_json(folder / "scheduler" / "scheduler_config.json", scheduler_config())
+    _write_json(folder / "scheduler" / "scheduler_config.json", scheduler_config(used_until))
     _write_json(folder / "codec" / "config.json", {"_class_name": "PatchCodec", "patch_size": PATCH})
     _write_json(folder / "model_index.json", {"_class_name": f"selfrect.{folder.name}", "version": version})
 

@@ -21,6 +21,8 @@ class Phase:
     batch: int = 16  # crops; in pairs: half of them references, half targets
     pairs: bool = False
     shared_attention: float = 0.0  # part of the batches in which targets look at their references
+    group: int = 1  # so many pairs in a row are of one texture, and its targets look at all of its references
+    stray: float = 0.0  # part of those batches in which the references are at another noise level than the network is told
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,16 @@ class Recipe:
     held_out: float = 0.03  # part of the textures kept for validation and sample sheets
     seed: int = 0
     start_from: str = ""  # weights (.safetensors, path from the recipe) to begin with instead of chance
+    side: int = 256  # px, of the pictures that crops are cut from
+    turned: float = 0.0  # part of the crops that are turned by any angle, not by right angles alone
 
     channels: tuple[int, ...] = (64, 128, 192)
     layers: int = 2
     heads: int = 4
+    used_until: float = 0.1  # cumulative alpha of the last level that users meet (see `network.scheduler_config`)
 
     steps: int = 0  # 0: as many as `max_hours` allows
-    max_hours: float = 0.0  # 0: no limit
+    max_hours: float = 0.0  # of training, all starts together; 0: no limit
     phases: tuple[Phase, ...] = field(default=(Phase(),))
 
     learning_rate: float = 4e-4
@@ -54,6 +59,7 @@ class Recipe:
 
     precision: str = "bfloat16"  # or float32
     compile: bool = False
+    compile_mode: str = "default"  # or reduce-overhead, max-autotune: of torch.compile, worth it on a GPU
     checkpoint_minutes: float = 5.0
     sample_minutes: float = 15.0
     sheet_crop: int = 128  # px
