@@ -8,6 +8,7 @@ broad over the whole picture (the smooth part of Moisan 2011). Where the edges m
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +21,7 @@ Wrap = tuple[bool, bool]
 
 
 def wrap_ratio(picture: np.ndarray, axis: int) -> float:
-    """Mean difference across the edge of an axis (0: y, 1: x) over that between neighbours; at most 1 where it tiles. 0 where all is flat."""
+    """Mean difference across the edge of an axis (0: y, 1: x) over that between neighbours: at most 1 where it tiles."""
     jump, usual = _differences(picture, axis)
     return jump / usual if usual > 0 else float(jump > 0)
 
@@ -52,7 +53,7 @@ def _differences(picture: np.ndarray, axis: int) -> tuple[float, float]:
     lines = np.moveaxis(picture, axis, 0)
     if len(lines) < 2:
         return 0.0, 0.0
-    usual = sum(float(np.abs(b - a).mean(dtype=np.float64)) for a, b in zip(lines[:-1], lines[1:], strict=True)) / (len(lines) - 1)
+    usual = sum(float(np.abs(b - a).mean(dtype=np.float64)) for a, b in pairwise(lines)) / (len(lines) - 1)
     return float(np.abs(lines[0] - lines[-1]).mean(dtype=np.float64)), usual
 
 

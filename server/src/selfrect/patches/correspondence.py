@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .sources import Sources
+from .sources import Pose, Sources
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,25 @@ class Correspondence:
         if self.mirrored is not None:
             steps[..., 0, :] *= torch.where(self.mirrored, -1.0, 1.0)[..., None]
         return steps if self.scale is None else steps / self.scale[..., None, None]
+
+    def poses(self) -> list[Pose]:
+        """Those that there are, the most used first."""
+        plain = torch.zeros_like(self.angle)
+        mirrored, scale = plain if self.mirrored is None else self.mirrored, plain + 1 if self.scale is None else self.scale
+        every, often = torch.stack([self.angle, mirrored, scale], -1).reshape(-1, 3).unique(dim=0, return_counts=True)
+        return [Pose(angle, bool(mirrored), scale) for angle, mirrored, scale in every[often.argsort(descending=True)].tolist()]
+
+    def continuity(self, wrap: tuple[bool, bool] = (False, False)) -> float:
+        """The part of all neighbours that go on in the same piece of a reference, to half a pixel. wrap: edges that go around."""
+        sizes, steps = torch.tensor(self.sizes, dtype=torch.float32)[self.reference], self.steps()
+        place, kept, count = torch.stack([self.x, self.y], -1) * sizes, 0, 0
+        for axis, around in ((1, wrap[0]), (0, wrap[1])):
+            length = place.shape[axis] - (not around)
+            ours, reference = (part.narrow(axis, 0, length) for part in (place + steps[..., 1 - axis], self.reference))
+            theirs, other = (part.roll(-1, axis).narrow(axis, 0, length) for part in (place, self.reference))
+            same = ((ours - theirs).norm(dim=-1) < 0.5) & (reference == other)
+            kept, count = kept + int(same.sum()), count + same.numel()
+        return kept / max(count, 1)
 
 
 def _placed(steps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

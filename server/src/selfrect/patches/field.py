@@ -17,9 +17,9 @@ from .coherence import coherent
 from .correspondence import Correspondence, enlarged
 from .nearest import Search, allowed_middles, descriptors, patch_basis
 from .resizing import finer, resized, scales_of, size_of
-from .sources import make_sources
+from .sources import Pose, make_sources
 from .subpixel import moved
-from .turns import find_turns
+from .turns import find_poses
 
 _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked for in
 _SEARCHED = 1280 * 1280  # px: of a larger picture the field is found on a smaller one
@@ -36,8 +36,8 @@ class Wanted:
     """What a field is asked of. result (3, H, W), references (3, h, w) in [0, 1], float32, on one device.
 
     layers: of each reference (C, h, w), its other maps at its own size, brought to about [0, 1]: pieces are then joined where all maps
-    agree, not the colours alone. opaque: of each reference (h, w) bool. wrap: (x, y), edges that go around. turns: radians, or
-    None: looked for.
+    agree, not the colours alone. opaque: of each reference (h, w) bool. wrap: (x, y), edges that go around. poses: those that
+    references are looked at in, or None: looked for.
     """
 
     result: torch.Tensor
@@ -45,7 +45,7 @@ class Wanted:
     layers: list[torch.Tensor] | None = None
     opaque: list[torch.Tensor] | None = None
     wrap: tuple[bool, bool] = (False, False)
-    turns: tuple[float, ...] | None = None
+    poses: tuple[Pose, ...] | None = None
     seed: int = 0
 
 
@@ -74,14 +74,14 @@ class _Run:
         self.layers = [resized(m, r.shape[1:]) for m, r in zip(layers, self.references, strict=True)]
 
     def run(self, start: Correspondence | None) -> Correspondence:
-        turns = self._turns(start)
+        poses = self._poses(start)
         scales = scales_of(min(min(p.shape[1:]) for p in (self.result, *self.references)), _COARSEST)
         if start is not None:  # what is larger than a pixel of it is known
             known = [scale for scale in scales if min(size_of(self.result, scale)) >= min(start.x.shape)]
             scales = known or scales[-1:]
         matches = before = None
         for number, scale in enumerate(scales):
-            level = _Level(self, scale, turns)
+            level = _Level(self, scale, poses)
             if before is not None:
                 matches = finer(matches, before, level.sources.shape, level.size)
             else:
@@ -91,14 +91,19 @@ class _Run:
         matches = level.calmed(matches)
         return level.field(matches)
 
-    def _turns(self, start: Correspondence | None) -> list[float]:
+    def _poses(self, start: Correspondence | None) -> list[Pose]:
+        """The most used first, as many as there is room for; upright always."""
         if start is not None:
-            return start.angle.unique().tolist()
-        if self.wanted.turns is not None:
-            return list(self.wanted.turns)
-        scale = min(1.0, _ASKED_AT / min(min(p.shape[1:]) for p in (self.result, *self.references)))
-        result, references, opaque = self.smaller(scale)
-        return find_turns(result, torch.ones_like(result[0], dtype=torch.bool), references, opaque, self.generator, self.alive)[0]
+            poses = start.poses()
+        elif self.wanted.poses is not None:
+            poses = list(self.wanted.poses)
+        else:
+            scale = min(1.0, _ASKED_AT / min(min(p.shape[1:]) for p in (self.result, *self.references)))
+            result, references, opaque = self.smaller(scale)
+            every = torch.ones(result.shape[1:], dtype=torch.bool, device=result.device)
+            poses = find_poses(result, every, references, opaque, self.generator, self.alive)[0]
+        room = max(1, int(_SOURCES // sum(math.hypot(*r.shape[1:]) ** 2 for r in self.references)))
+        return list(dict.fromkeys([*poses[: max(1, room - 1)], Pose()]))[:room]
 
     def smaller(self, scale: float) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
         result, *references = (resized(p, size_of(p, scale)) for p in (self.result, *self.references))
@@ -108,12 +113,12 @@ class _Run:
 class _Level:
     """One size of the pyramid."""
 
-    def __init__(self, run: _Run, scale: float, turns: list[float]):
+    def __init__(self, run: _Run, scale: float, poses: list[Pose]):
         self.run, self.wrap = run, run.wanted.wrap
         self.result, self.references, opaque = run.smaller(scale)
         self.size = tuple(self.result.shape[1:])
-        self.turns, self.opaque = turns, opaque
-        self.sources = make_sources(self.references, turns, opaque)
+        self.poses, self.opaque = poses, opaque
+        self.sources = make_sources(self.references, poses, opaque)
         self.allowed = allowed_middles(self.sources.valid, _PATCH)
         self.basis = patch_basis(self.sources.pictures, self.allowed, _PATCH, _DIMENSIONS)
         theirs = descriptors(self.sources.pictures, self.basis)
@@ -146,7 +151,7 @@ class _Level:
 
     def calmed(self, matches: torch.Tensor) -> torch.Tensor:
         """In pieces that are as large as they can be."""
-        layers = make_sources(self.run.layers, self.turns, self.opaque).pictures.permute(0, 2, 3, 1).flatten(0, 2)
+        layers = make_sources(self.run.layers, self.poses, self.opaque).pictures.permute(0, 2, 3, 1).flatten(0, 2)
         spread = float(torch.cat([m.flatten(1) for m in self.run.layers], 1).var(1).sum())
         joint, price = _JOINT * self.variance, _DIFFERENCE * self.variance / max(spread, 1e-9)
         return coherent(matches, self.search, layers, joint, price, self.wrap, self.run.alive)

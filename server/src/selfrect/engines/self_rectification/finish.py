@@ -65,7 +65,8 @@ def synthesize_without(facts: Facts, model: dict[str, str], request: Request, re
     progress.plan(_STEPS)
     with progress.stage(STAGE, _STEPS):
         drawn = draw(request, settings, device, progress, float(_STEPS))
-    return Result(drawn.image, _record(drawn, model, settings, request, device, progress), [drawn.image])
+    made = _record(drawn, model, settings, request, device, progress)
+    return Result(drawn.image, made, [drawn.image], correspondence=drawn.correspondence)
 
 
 def share(calls: int) -> int:

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows the finished picture: the material's other maps, its own pixels, guesses, and edges that meet in all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..engine import Report, Request, Result
+from ..patches.correspondence import Correspondence
+from ..patches.field import Wanted, correspond
+from ..patches.resizing import resized
+from .estimates import estimated
+from .maps import Wrap, carried, is_vector, map_size
+from .tiling import met
+from .true_pixels import BASE_COLOUR, rebuilt, toned
+
+STAGE = "maps"
+
+
+def follow(request: Request, result: Result, settings: Any, report: Report) -> Result:
+    """result: with the picture as it will be handed out, but for its true pixels and its edges.
+
+    settings: tile_x, tile_y, true_pixels, estimate. Raises Problem cancelled where `report` does.
+    """
+    wrap: Wrap = (settings.tile_x, settings.tile_y)
+    picture, maps, record = result.image, {}, dict(result.record)
+    if needed(request, settings):
+        told = _Teller(report, 2 + len(request.maps))
+        began = time.monotonic()
+        field = _field(request, result, wrap, told.alive)
+        told.next()
+        for name, of_each in request.maps.items():
+            size = map_size(of_each, request.references, picture.shape[:2])
+            maps[name] = carried(of_each, field, size, wrap, is_vector(name), told.alive)
+            told.next()
+        if settings.true_pixels > 0:
+            picture = rebuilt(picture, request, field, settings.true_pixels, wrap)
+        if BASE_COLOUR in maps:
+            maps[BASE_COLOUR] = toned(maps[BASE_COLOUR], result.image, settings.true_pixels, wrap)
+        result = replace(result, correspondence=field)
+        record["field"] = {"continuity": round(field.continuity(wrap), 4), "seconds": round(time.monotonic() - began, 3)}
+    guessed = estimated(picture, maps, settings.estimate, wrap)
+    maps |= {name: made for name, (made, _) in guessed.items()}
+    notes = {name: {"size": [made.shape[1], made.shape[0]]} for name, made in maps.items()}
+    for name, (_, origin) in guessed.items():
+        notes[name]["estimated_from"] = origin
+    if any(wrap):
+        picture, maps, edges = _meeting(picture, maps, wrap, request)
+        record |= {"edges": edges} if edges else {}
+    return replace(result, image=picture, maps=maps, record=record | ({"maps": notes} if notes else {}))
+
+
+def needed(request: Request, settings: Any) -> bool:
+    """Whether a field is."""
+    return bool(request.maps) or settings.true_pixels > 0
+
+
+def _field(request: Request, result: Result, wrap: Wrap, alive: Callable[[], None]) -> Correspondence:
+    device = torch.device("cuda" if str(result.record.get("device", "")).startswith("cuda") else "cpu")
+    references = [_layers(reference[..., :3]).clamp(0, 1).to(device) for reference in request.references]
+    opaque = [torch.from_numpy(r[..., 3] > 0.5).to(device) if r.shape[2] == 4 else torch.ones(r.shape[:2], dtype=torch.bool, device=device)
+              for r in request.references]  # fmt: skip
+    layers = [
+        torch.cat([reference, *(_compared(of_each[k], tuple(reference.shape[1:]), device) for of_each in request.maps.values())])
+        for k, reference in enumerate(references)
+    ]
+    wanted = Wanted(_layers(result.image).clamp(0, 1).to(device), references, layers, opaque, wrap, seed=request.seed)
+    return correspond(wanted, result.correspondence, alive)
+
+
+def _compared(one: np.ndarray, size: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """A map at the reference's size, in about [0, 1]."""
+    layers = resized(_layers(one).to(device), size)
+    low, high = layers.amin(), layers.amax()
+    return (layers - low) / (high - low).clamp_min(1e-6)
+
+
+def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, request: Request):
+    """All edges brought together where they are not; what the mask protects stays."""
+    joined, edges = met(picture, wrap, _within(picture)), {}
+    if joined[1]:
+        picture = joined[0] if request.mask is None else np.where(request.mask[..., None] > 0, joined[0], picture)
+        edges["image"] = joined[1]
+    for name, one in maps.items():
+        maps[name], changed = met(one, wrap, _of_unit_length if is_vector(name) else _within(one))
+        edges |= {name: changed} if changed else {}
+    return picture, maps, edges
+
+
+def _within(one: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    low, high = one.min((0, 1)), one.max((0, 1))
+    return lambda changed: np.clip(changed, low, high)
+
+
+def _of_unit_length(colours: np.ndarray) -> np.ndarray:
+    vectors = colours[..., :3] * 2 - 1
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    return np.concatenate([vectors / 2 + np.float32(0.5), colours[..., 3:]], -1)
+
+
+def _layers(picture: np.ndarray) -> torch.Tensor:
+    """(H, W, C) → (C, H, W)"""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32))
+
+
+class _Teller:
+    """Steps of this stage; at the end of all others."""
+
+    def __init__(self, report: Report, steps: int):
+        self.report, self.step, self.steps = report, 1, steps
+        self.alive()
+
+    def alive(self) -> None:
+        self.report(STAGE, self.step, self.steps, None, 1.0)
+
+    def next(self) -> None:
+        self.step = min(self.step + 1, self.steps)
+        self.alive()
