@@ -14,7 +14,7 @@ import pytest
 from selfrect import __version__, image_files, registry
 from selfrect.cli import main
 from selfrect.engine import Result
-from selfrect.image import read_image, read_info, write_image
+from selfrect.image import read_data, read_image, read_info, write_data, write_image
 from selfrect.problems import EXIT_CODES, Problem
 
 RECORD = {"engine": "self-rectification", "size": [40, 48], "network_calls": 10, "seconds": {"total": 1.5}}
@@ -38,13 +38,14 @@ def engine(monkeypatch):
     class Engine:
         calls: list = []  # noqa: RUF012 (one engine a test)
         act = None
+        maps: dict = {}  # noqa: RUF012
 
         def __call__(self, name, model, device, dtype, request, report):
             self.calls.append((name, model, device, dtype, request))
             report("load model", 1, 1)
             if self.act:
                 self.act(report)
-            return Result(np.full((48, 40, 3), 0.25, np.float32), dict(RECORD))
+            return Result(np.full((48, 40, 3), 0.25, np.float32), dict(RECORD), maps=self.maps)
 
     Engine.calls = []
     fake = Engine()
@@ -79,8 +80,10 @@ def test_the_plain_command_asks_for_the_defaults(place, engine):
 def test_every_setting_of_the_engine_is_a_flag(place, engine):
     values = {}
     for setting in registry.engines()[0].settings:
-        values[setting.name] = {"enum": (setting.choices or ("",))[-1], "bool": True}.get(setting.kind, setting.minimum)
-    flags = [word for name, value in values.items() for word in ("--" + name.replace("_", "-"), str(value)) if word != "True"]
+        likely = {"enum": (setting.choices or ("",))[-1], "bool": True, "numbers": (setting.maximum, setting.minimum)}
+        values[setting.name] = likely.get(setting.kind, setting.minimum)
+    texts = {name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+    flags = [word for name, value in texts.items() for word in ("--" + name.replace("_", "-"), value) if word != "True"]
     assert rectify(*flags) == 0
     assert engine.calls[0][4].settings == values
     kinds = {setting.name: setting.kind for setting in registry.engines()[0].settings}
@@ -103,6 +106,60 @@ def test_model_device_type_and_seed(place, engine):
     assert rectify("--model", "folder", "--device", "cpu", "--dtype", "float32", "--seed", "7") == 0
     assert engine.calls[0][1:4] == ("folder", "cpu", "float32")
     assert engine.calls[0][4].seed == 7
+
+
+def grey(value, name="m.png", height=48, width=40, channels=1, bits=8):
+    write_data(name, np.full((height, width, channels), value, np.float32), bits)
+    return name
+
+
+def test_tile_is_both_flags_in_one(place, engine):
+    for flag, expected in (("x", {"tile_x": True}), ("y", {"tile_y": True}), ("xy", {"tile_x": True, "tile_y": True})):
+        assert rectify("--tile", flag) == 0
+        assert engine.calls[-1][4].settings == expected
+    assert rectify("--tile", "xy", "--no-tile-y") == 0
+    assert engine.calls[-1][4].settings == {"tile_x": True, "tile_y": False}
+
+
+def test_numbers_may_begin_with_a_minus(place, engine):
+    assert rectify("--angles=-15,30.5") == 0
+    assert engine.calls[0][4].settings == {"angles": (-15.0, 30.5)}
+
+
+def test_mask_weights_regions_and_maps(place, engine):
+    maps = ["--map", f"normal={grey(0.2, 'n1.png', 7, 9, 3)},{grey(0.4, 'n2.exr', 5, 5, 3, 32)}"]
+    maps += ["--map", f"light 2={grey(0.6, 'a.png')},{grey(0.8, 'b.tif')}"]
+    more = ["--mask", grey(0.5), "--weight", "1", "2.5", "--region", f"2={grey(1.0, 'g.png')}"]
+    assert rectify("--reference", "r2.png", *more, *maps) == 0
+    request = engine.calls[0][4]
+    assert request.mask.shape == (48, 40)
+    np.testing.assert_allclose(request.mask, 128 / 255)
+    assert request.weights == [1.0, 2.5]
+    assert request.regions[0] is None
+    assert (request.regions[1] == 1).all()
+    assert {name: [array.shape for array in of_each] for name, of_each in request.maps.items()} == {
+        "normal": [(7, 9, 3), (5, 5, 3)], "light 2": [(48, 40, 1), (48, 40, 1)]
+    }  # fmt: skip
+    np.testing.assert_allclose(request.maps["normal"][1], 0.4)  # data: floats as they stand
+
+
+def test_a_comma_in_the_name_of_the_only_references_map(place, engine):
+    assert rectify("--map", f"ao={grey(0.5, 'a,b.png')}") == 0
+    assert len(engine.calls[0][4].maps["ao"]) == 1
+
+
+def test_size_scales_the_target_and_what_lies_on_it(place, engine):
+    assert rectify("--size", "80x96", "--mask", grey(1.0), "--region", f"1={grey(1.0, 'g.png')}") == 0
+    request = engine.calls[0][4]
+    assert request.target.shape == (96, 80, 4)
+    assert request.references[0].shape == (40, 40, 3)
+    assert request.mask.shape == request.regions[0].shape == (96, 80)
+    np.testing.assert_allclose(request.target.mean((0, 1)), read_image("t.png").mean((0, 1)), atol=0.02)
+
+
+def test_a_mask_of_the_new_size_stays(place, engine):
+    assert rectify("--size", "80x96", "--mask", grey(1.0, height=96, width=80)) == 0
+    assert engine.calls[0][4].mask.shape == (96, 80)
 
 
 # --- what comes out --------------------------------------------------------------------------------------------------
@@ -144,6 +201,33 @@ def test_depth_of_the_output(place, engine, output, flags, reference_bits, bits)
     assert rectify(*flags, output=output) == 0
     assert read_info(output).bits == bits
     np.testing.assert_allclose(read_image(output), 0.25, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("source", "bits", "expected"),
+    [("n.png", 8, ("out_light_2.png", 8)), ("n.png", 16, ("out_light_2.png", 16)), ("n.exr", 16, ("out_light_2.exr", 16)),
+     ("n.tif", 32, ("out_light_2.tif", 32))],
+)  # fmt: skip
+def test_maps_are_written_beside_the_output_as_they_came_in(place, engine, capsys, source, bits, expected):
+    engine.maps = {"light 2": np.full((96, 80, 1), 0.75, np.float32), "height": np.full((9, 9, 1), 0.5, np.float32)}
+    assert rectify("--map", f"light 2={grey(0.5, source, 5, 7, bits=bits)}", "--json") == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["maps"] == {"light 2": str(place / expected[0]), "height": str(place / "out_height.png")}
+    assert read_info(expected[0]).bits == expected[1]
+    written = read_data(expected[0])
+    assert written.shape == (96, 80, 1)
+    np.testing.assert_allclose(written, 0.75, atol=1 / 255)
+    assert read_info("out_height.png").bits == 16  # an estimate has no file to take it from
+
+
+def test_light_above_white_that_the_file_cannot_hold_is_told(place, monkeypatch, capsys):
+    picture = np.full((48, 40, 3), 3.5, np.float32)
+    monkeypatch.setattr(registry, "synthesize", lambda *_: Result(picture, dict(RECORD)))
+    assert rectify() == 0
+    assert "up to 3.5" in one_line(capsys.readouterr().err)
+    assert rectify(output="out.exr") == 0
+    assert capsys.readouterr().err == ""
+    np.testing.assert_allclose(read_image("out.exr"), picture, rtol=1e-5)
 
 
 # --- failures: exit code, one line, nothing left behind ----------------------------------------------------------------
@@ -234,11 +318,27 @@ def test_usage_errors_as_data(capsys):
         (["--output", "o.png", "--bits", "32"], "32 bits"),
         (["--output", "t.png"], "same file"),
         (["--output", "link.png"], "same file"),
+        (["--mask", "none.png"], "none.png"),
+        (["--map", "ao"], "NAME=PICTURE"),
+        (["--map", "ao=none.png"], "none.png"),
+        (["--map", "../ao=r.png"], "“../ao”"),
+        (["--map", "ao=r.png", "--map", "ao=r2.png"], "given twice"),
+        (["--reference", "r2.png", "--map", "ao=r.png"], "1 pictures for 2 references"),
+        (["--map", "ao=r.png", "--target", "out_ao.png"], "“out_ao.png” is the same file"),
+        (["--region", "2=r.png"], "reference “2”, and there are 1"),
+        (["--region", "1=r.png", "--region", "1=r2.png"], "each once"),
+        (["--weight", "much"], "“much”"),
+        (["--size", "16x16"], "“16x16”"),
+        (["--size", "9000x9000"], "“9000x9000”"),
+        (["--size", "64"], "WIDTHxHEIGHT"),
+        (["--tile", "z"], "x, y or xy"),
+        (["--angles", "1,two"], "“two”"),
     ],
 )
 def test_what_can_be_known_before_is_told_before(place, engine, capsys, flags, words):
     (place / "text.png").write_text("no picture")
     (place / "link.png").symlink_to("r.png")
+    (place / "out_ao.png").symlink_to("t.png")
     before = {path.name: path.read_bytes() for path in place.iterdir()}
     assert rectify(*flags) == 2
     assert words in one_line(capsys.readouterr().err)

@@ -89,7 +89,7 @@ def list_engines(given: argparse.Namespace, interrupt: Interrupt) -> None:
     for engine in engines():
         print(f"{engine.name}: {engine.title}\n  {engine.paper}")
         for setting in engine.settings:
-            print(f"  {setting.name} = {setting.default}  {setting.description} [{cli_rectify.bounds(setting)}]")
+            print(f"  {setting.name} = {cli_rectify.text(setting.default)}  {setting.description} [{cli_rectify.bounds(setting)}]")
 
 
 def serve(given: argparse.Namespace, interrupt: Interrupt) -> None:

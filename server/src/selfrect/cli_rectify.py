@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import cli_plan
-from .problems import Problem
+from . import cli_pictures, cli_plan
 
 if TYPE_CHECKING:
     from .engine import Setting
@@ -24,14 +23,7 @@ ENGINE = "self-rectification"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags. What is not given is left out of the request, so that defaults stand in the engine alone."""
-    files = parser.add_argument_group("pictures (PNG, TIFF, EXR; JPEG in only)")
-    files.add_argument("--reference", nargs="+", action="extend", required=True, metavar="PICTURE",
-                       help="the texture to look like; several may be given")  # fmt: skip
-    files.add_argument("--target", required=True, metavar="PICTURE", help="the rough edit; transparent is background")
-    files.add_argument("--output", metavar="PICTURE", help="the result: .png, .tif, .tiff or .exr; needed without --plan")
-    files.add_argument("--bits", type=int, choices=(8, 16, 32), help="bits a channel of the output (default: PNG 8, "
-                       "or 16 if a picture that came in has more than 8; TIFF 16; EXR 32)")  # fmt: skip
-    files.add_argument("--force", action="store_true", help="let the output replace one of the pictures that came in")
+    cli_pictures.add_arguments(parser)
     work = parser.add_argument_group("work")
     work.add_argument("--model", default="", metavar="NAME|PATH", help="a name of `selfrect models`, a diffusers "
                       "folder or a .safetensors file (default sd-1.4 where it is there, else mini)")  # fmt: skip
@@ -42,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--compile", action="store_true", help="compile the network first: minutes once, then a little faster")
     work.add_argument("--seed", type=int, default=0, help="same request, same seed, same device: same picture (default 0)")
     settings = parser.add_argument_group("settings of the engine")
+    settings.add_argument("--tile", type=_axes, metavar="x|y|xy", help="the edges that are to meet; as --tile-x, --tile-y")
     for setting in _settings():
         settings.add_argument(_flag(setting), dest=setting.name, default=argparse.SUPPRESS, **_options(setting))
     telling = parser.add_argument_group("what is told")
@@ -53,14 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     """Check everything that can be checked at once, work, write the picture, tell. Raises Problem."""
     from .console import Console
-    from .image import write_image
     from .models import store
 
     _limit(given)
-    bits = None if given.plan else check_output(given)
+    bits = None if given.plan else cli_pictures.check_output(given)
     given.model = given.model or store.default_model()
     store.find(given.model)  # a missing model is told before PyTorch takes its seconds to load
-    request = _request(given)
+    request = cli_pictures.read(given, _given(given))
     if given.plan:
         return cli_plan.tell(given, ENGINE, request)
     console = Console(given.quiet)
@@ -70,34 +62,14 @@ def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     finally:
         console.end()
     interrupt.check()
-    write_image(given.output, result.image, bits)
-    record = {**result.record, "output": os.path.abspath(given.output)}
+    record = result.record | cli_pictures.write(given, result, bits)
+    remark = cli_pictures.cut_light(given, result, bits)
+    if remark and not given.quiet:
+        print("selfrect:", remark, file=sys.stderr)
     if given.json:
         print(json.dumps(record, indent=2))
     elif not given.quiet:
         print(summary(record))
-
-
-def check_output(given: argparse.Namespace) -> int | None:
-    """See that the result can be written and overwrites nothing that came in; returns its bits a channel, None: default.
-
-    Raises Problem bad_input, for a picture that came in as well when its header cannot be read.
-    """
-    from . import image
-
-    if given.output is None:
-        raise Problem("bad_input", "The command cannot be understood: --output is missing.", "See selfrect rectify --help.")
-    file_format = image.check_output(given.output, given.bits)
-    came_in = [*given.reference, given.target]
-    deepest = max(image.read_info(path).bits for path in came_in)
-    for path in came_in:
-        if not given.force and os.path.exists(given.output) and os.path.samefile(path, given.output):
-            raise Problem(
-                "bad_input",
-                f"The output “{given.output}” is the same file as the picture “{path}” that comes in.",
-                "Give another name, or --force to replace it.",
-            )
-    return 16 if given.bits is None and file_format == "png" and deepest > 8 else given.bits
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -114,12 +86,10 @@ def bounds(setting: Setting) -> str:
     return ", ".join(setting.choices) if setting.choices else f"{setting.minimum:g} to {setting.maximum:g}"
 
 
-def _request(given: argparse.Namespace):
-    from .engine import Request
-    from .image import read_image
-
+def _given(given: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given, by name."""
     settings = {setting.name: getattr(given, setting.name) for setting in _settings() if hasattr(given, setting.name)}
-    return Request([read_image(path) for path in given.reference], read_image(given.target), given.seed, settings)
+    return {f"tile_{axis}": True for axis in given.tile or ()} | settings
 
 
 def _limit(given: argparse.Namespace) -> None:
@@ -155,12 +125,35 @@ def _flag(setting: Setting) -> str:
 
 def _options(setting: Setting) -> dict[str, Any]:
     """The keyword arguments of add_argument for one setting."""
-    text = f"{setting.description} [{bounds(setting)}; default {setting.default}]".replace("%", "%%")
+    words = f"{setting.description} [{bounds(setting)}; default {text(setting.default)}]".replace("%", "%%")
     if setting.kind == "bool":
-        return {"action": argparse.BooleanOptionalAction, "help": text}
+        return {"action": argparse.BooleanOptionalAction, "help": words}
     if setting.kind == "enum":
-        return {"choices": setting.choices, "help": text}
-    return {"type": _number(setting), "metavar": "N" if setting.kind == "int" else "X", "help": text}
+        return {"choices": setting.choices, "help": words}
+    if setting.kind == "numbers":
+        return {"type": _numbers(setting), "metavar": "X,X", "help": words}
+    return {"type": _number(setting), "metavar": "N" if setting.kind == "int" else "X", "help": words}
+
+
+def text(default: Any) -> str:
+    """A default as it would be given."""
+    return (",".join(f"{number:g}" for number in default) or "none") if isinstance(default, tuple) else str(default)
+
+
+def _axes(text: str) -> str:
+    axes = "".join(sorted(text.lower()))
+    if axes not in ("x", "y", "xy"):
+        raise argparse.ArgumentTypeError(f"expected x, y or xy, got “{text}”")
+    return axes
+
+
+def _numbers(setting: Setting) -> Callable[[str], tuple[float, ...]]:
+    """A parser of numbers between commas. One that begins with a minus is given as --name=-15,30."""
+
+    def parse(text: str) -> tuple[float, ...]:
+        return tuple(map(_number(setting), text.split(","))) if text.strip() else ()
+
+    return parse
 
 
 def _number(setting: Setting) -> Callable[[str], float]:

@@ -17,7 +17,8 @@ from .problems import Problem
 SMALLEST_SIDE = 32  # pixels: below, the network's coarsest level has nothing left to look at
 # The target is worked on in windows; of a reference the keys and values of every place are attended to at once.
 LONGEST_SIDE = {"reference": 4096, "target": 8192, "map": 8192}  # pixels of a square; other shapes may have as many in all
-_MAP_NAME = re.compile(r"[a-z0-9][a-z0-9 _-]{0,62}")
+MAP_NAME = re.compile(r"[a-z0-9][a-z0-9 _-]{0,62}")
+MAP_NAMES = "Use small letters, digits and spaces, such as “roughness”."
 
 
 def check_pictures(request: Any) -> None:
@@ -109,8 +110,8 @@ def check_regions(regions: Sequence[np.ndarray | None] | None, count: int, size:
 def check_maps(maps: Mapping[str, Sequence[np.ndarray]] | None, count: int) -> None:
     """Raise Problem bad_input unless each map has a name and, for each of `count` references, an array (h, w, 1|3|4) float32, finite."""
     for name, of_each in (maps or {}).items():
-        if not isinstance(name, str) or not _MAP_NAME.fullmatch(name):
-            raise _bad(f"A map is called {_short(name)}.", "Use small letters, digits and spaces, such as “roughness”.")
+        if not isinstance(name, str) or not MAP_NAME.fullmatch(name):
+            raise _bad(f"A map is called {_short(name)}.", MAP_NAMES)
         if not isinstance(of_each, (list, tuple)) or len(of_each) != count:
             raise _bad(f"The map “{name}” is there {_length(of_each)} times for {count} references.", "Give one for each reference.")
         for array in of_each:
