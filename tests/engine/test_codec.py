@@ -49,6 +49,23 @@ def test_tiles_change_nothing(precise, size, tile):
     assert y.std() > 0.1
 
 
+@pytest.mark.parametrize("axes", [(True, False), (False, True), (True, True)], ids=["x", "y", "xy"])
+@pytest.mark.parametrize(("size", "tile"), [((128, 128), 32), ((72, 200), 48), ((104, 40), 64)])
+@torch.inference_mode()
+def test_tiles_go_around_as_the_whole_does(precise, size, tile, axes):
+    x = picture(*size).double()
+    plain = precise.decode(precise.encode(x))
+    with precise.along(*axes):
+        z = precise.encode(x)
+        y = precise.decode(z)
+        with precise.tiled(tile):
+            in_tiles, again = precise.encode(x), precise.decode(z)
+    assert (in_tiles - z).abs().max() < EXACT
+    assert (again - y).abs().max() < EXACT
+    assert (y - plain).abs().max() > 1e-3
+    assert torch.equal(precise.decode(precise.encode(x)), plain)
+
+
 @torch.inference_mode()
 def test_tiles_round_no_worse_than_the_whole(codec, precise):
     z = codec.encode(picture(72, 136))

@@ -108,6 +108,7 @@ def test_the_report_counts_every_call_and_ends_at_the_end(model, injection):
         "decode",
         "round 2 inversion",
         "round 2 sampling",
+        "finish",
     ]
     fractions = [told[4] for told in heard]
     assert fractions == sorted(fractions)

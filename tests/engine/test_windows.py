@@ -111,6 +111,54 @@ def test_where_windows_disagree_the_way_from_one_to_the_other_is_smooth():
     assert blended.diff(dim=3).abs().max() < 0.15  # unblended it would be 1
 
 
+# ---------------------------------------------------------------- around the edges of a target that tiles
+
+
+WRAPS = {"x": (True, False), "y": (False, True), "xy": (True, True)}
+
+
+@pytest.mark.parametrize("axes", WRAPS)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("j", [0, 1, 7, 49])
+def test_what_windows_agree_on_around_the_edges_stays_too(size, j, axes):
+    z, count = torch.randn(1, 3, *size), torch.zeros(size)
+    grid = Grid(*size, SIXTEEN, WRAPS[axes])
+    blended = grid.blend(z, j, lambda part, box: part * 2)
+    torch.testing.assert_close(blended, z * 2)
+    for box in grid.boxes(j):
+        box.add(count, torch.ones(grid.window))
+        assert box.cut(z).shape[2:] == grid.window
+    assert count.min() >= 1
+    assert len(grid.boxes(j)) == grid.count
+
+
+def test_a_box_that_goes_around_takes_and_gives_the_same_places():
+    z = torch.arange(5 * 7).view(1, 1, 5, 7).float()
+    box, rolled = Box(3, 5, 4, 6), z.roll((-3, -5), (2, 3))[..., :4, :6]
+    assert torch.equal(box.cut(z), rolled)
+    given = torch.zeros_like(z)
+    box.add(given, box.cut(z))
+    assert torch.equal(given != 0, torch.isin(z, rolled) & (z != 0))
+    assert torch.equal(given, torch.where(given != 0, z, 0))
+
+
+def test_on_a_ring_every_place_is_as_often_near_a_border():
+    grid = Grid(64, 200, Windows(64, 96), (True, False))
+    starts = torch.tensor([box.left for j in range(50) for box in grid.boxes(j)])
+    assert grid.count == 5
+    near_the_edge = ((starts < 20) | (starts >= 180)).float().mean()
+    assert 0.15 < near_the_edge < 0.25  # a fifth of the places
+    plain = Grid(64, 200, Windows(64, 96))
+    assert all(0 in {box.left for box in plain.boxes(j)} for j in range(50))
+
+
+def test_the_network_itself_goes_around_only_where_there_is_one_window():
+    assert Grid(24, 24, SIXTEEN, (True, True)).around == (True, True)
+    assert Grid(24, 25, SIXTEEN, (True, True)).around == (False, True)
+    assert Grid(25, 24, SIXTEEN, (True, False)).around == (True, False)
+    assert Grid(24, 24, SIXTEEN).around == (False, False)
+
+
 # ---------------------------------------------------------------- in a run
 
 QUICK = {"patches": "off", "steps": 4, "p1": 2, "s1": 1, "p2": 2, "s2": 1}

@@ -68,3 +68,26 @@ def test_there_is_one_switch_for_a_network(networks):
     network = networks["unet"][1]
     assert wrapping_of(network) is wrapping_of(network)
     assert "wrapping" not in " ".join(network.state_dict())
+
+
+@torch.inference_mode()
+def test_packed_convolutions_go_around_too(networks):
+    """bfloat16 on a processor: rolling before is rolling after, up to its rounding."""
+    from selfrect.models import packed
+
+    network = networks["unet"][1]
+    small = UNet2DConditionModel.from_config(network.config).eval()
+    small.load_state_dict(network.state_dict())
+    small = small.to(torch.bfloat16)
+    before = sum(isinstance(part, torch.nn.Conv2d) for part in small.modules())
+    packed.pack(small)
+    assert sum(isinstance(part, torch.nn.Conv2d) for part in small.modules()) < before
+    text, z = torch.randn(1, 3, small.config.cross_attention_dim).bfloat16(), networks["unet"][2].bfloat16()
+
+    def run(x):
+        return small(x, 5, encoder_hidden_states=text).sample.float()
+
+    plain = (run(z.roll(8, -1)) - run(z).roll(8, -1)).abs().max()
+    with wrapping_of(small).along(True, False):
+        wrapped = (run(z.roll(8, -1)) - run(z).roll(8, -1)).abs().max()
+    assert wrapped < 0.2 * plain

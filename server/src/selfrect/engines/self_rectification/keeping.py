@@ -34,9 +34,9 @@ class Keeping:
             model.hash, fingerprint(model), str(model.dtype), model.device.type, model.prediction_type, settings.steps
         )
 
-    def image(self, pixels: torch.Tensor, window: tuple[int, int] | None) -> str:
-        """Of the plain inversion of a picture (1, 3, H, W), in windows of that size or in one piece."""
-        return key_of("inversion", self._model, hash_of(pixels.numpy()), window)
+    def image(self, pixels: torch.Tensor, window: tuple[int, int] | None, wrap: tuple[bool, bool] = (False, False)) -> str:
+        """Of the plain inversion of a picture (1, 3, H, W), in windows of that size or in one piece. wrap: (x, y), whether it tiles."""
+        return key_of("inversion", self._model, hash_of(pixels.numpy()), window, *([wrap] if any(wrap) else []))
 
     def item(self, image: str, item: Item) -> str:
         """Of keys and values."""
@@ -46,9 +46,9 @@ class Keeping:
         """Of the noisy latent that a structure-preserving inversion of `before` (the target, or a round's latent) leaves."""
         return key_of("inverted", before, target, p, self._settings.injection, self._settings.last_up_levels)
 
-    def sampled(self, inverted: str, references: list[str], s: int, growth: Any) -> str:
-        """Of the latent that a fine sampling leaves. growth: what the growing background depends on."""
-        return key_of("sampled", inverted, references, s, self._settings.injection, self._settings.last_up_levels, growth)
+    def sampled(self, inverted: str, references: list[str], s: int, growth: Any, *more: Any) -> str:
+        """Of the latent that a fine sampling leaves. growth: what the growing background depends on. more: what else there is."""
+        return key_of("sampled", inverted, references, s, self._settings.injection, self._settings.last_up_levels, growth, *more)
 
     def has_latent(self, key: str) -> bool:
         return "z" in (self.store.get(key) or {})

@@ -35,15 +35,15 @@ class ImagePlan:
     """One image that is inverted so that others attend to it.
 
     wanted: the items of each round. hold: what stays at hand once it was computed. calls: the inversion calls j, each from
-    z_j to z_{j+1}. passing: the items that these calls leave by the way.
+    z_j to z_{j+1}. passing: the items that these calls leave by the way. also: latents that are wanted for themselves.
     """
 
-    def __init__(self, wanted: list[set[Item]], hold: set[Item], kept: Kept, shape: Shape):
+    def __init__(self, wanted: list[set[Item]], hold: set[Item], kept: Kept, shape: Shape, also: frozenset[int] = frozenset()):
         self.wanted, self.shape = wanted, shape
         self.kept = kept.items & set().union(*wanted)
         self.hold = frozenset(hold)
         missing = set().union(*wanted) - self.kept
-        self.latents = frozenset(max(n, 1) for n, _ in missing)
+        self.latents = frozenset(max(n, 1) for n, _ in missing) | also
         self.calls = _calls_for(self.latents, kept.latents)
         in_one_piece = shape.windows == shape.pieces == 1
         self.passing = frozenset(item for item in missing & hold if item[0] == item[1] and item[0] in self.calls and in_one_piece)
@@ -65,7 +65,8 @@ class ImagePlan:
 class Plan:
     """references: the shape of each, turned copies included. hold: keys and values have room (else they are computed at each use).
 
-    inverted, sampled: which rounds' latents after inversion and after sampling are kept, by round from 0.
+    inverted, sampled: which rounds' latents after inversion and after sampling are kept, by round from 0. region: whether only a
+    part may change, so that each sampling step wants the target's own latent.
     With the published settings 351 calls for N = 1 and 615 for N = 4, 263 where the references' items are kept
     (`current`); 288, 420 and 244 (`recorded`).
     """
@@ -80,6 +81,7 @@ class Plan:
         kept_target: Kept = Kept(),
         inverted: Iterable[int] = (),
         sampled: Iterable[int] = (),
+        region: bool = False,
     ):
         self.steps, self.windows = settings.steps, target.windows
         self.parameters = settings.round_parameters()
@@ -96,7 +98,8 @@ class Plan:
         ]
         # Of the target's only those come again that two rounds want, or, where they are recorded, that the inversion passes.
         again = set().union(*structure) if settings.injection == "recorded" else _in_several(structure)
-        self.target = ImagePlan(structure, again if hold and target.pieces == 1 else set(), kept_target, target)
+        put_back = frozenset(range(1, settings.steps)) if region else frozenset()
+        self.target = ImagePlan(structure, again if hold and target.pieces == 1 else set(), kept_target, target, put_back)
 
     @property
     def images(self) -> list[ImagePlan]:

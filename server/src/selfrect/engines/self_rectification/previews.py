@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from ...models.model import Model
 from ...progress import Progress
+from .canvas import Wrap
 from .ddim import Schedule
 
 EVERY = 1.0  # seconds, at the most often
@@ -19,11 +20,11 @@ LONGEST = 512  # pixels
 
 
 class Previews:
-    """size: (height, width) of the target in pixels. wanted: whether anybody looks."""
+    """size: (height, width) of the target in pixels. wanted: whether anybody looks. wrap: (x, y), where it was stretched, not padded."""
 
-    def __init__(self, model: Model, schedule: Schedule, progress: Progress, size: tuple[int, int], wanted: bool):
+    def __init__(self, model: Model, schedule: Schedule, progress: Progress, size: tuple[int, int], wanted: bool, wrap: Wrap = (False, False)):
         self.model, self.schedule, self.progress = model, schedule, progress
-        self.size, self.wanted = size, wanted
+        self.size, self.wanted, self.wrap = size, wanted, wrap
         self._last, self._cost = time.monotonic(), 0.0
 
     def show(self, z: torch.Tensor, eps: torch.Tensor, j: int) -> None:
@@ -54,4 +55,4 @@ class Previews:
 
     def _padded(self) -> list[int]:
         factor = self.model.codec.factor
-        return [-(-side // factor) * factor for side in self.size]
+        return [side if around else -(-side // factor) * factor for side, around in zip(self.size, reversed(self.wrap), strict=True)]

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A target that is to tile but whose edges do not meet: a band along them is drawn anew, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import selfrect
+from selfrect.engines.self_rectification.edges import Mending, apart
+
+
+def bricks(height=96, width=96):
+    """Rows of 16 pixels, which do not meet where the picture ends beside a joint."""
+    y, x = np.mgrid[:height, :width]
+    joint = (y % 16 < 2) | ((x + 8 * (y // 16 % 2)) % 24 < 2)
+    grain = np.random.default_rng(0).normal(0, 0.03, (height, width))
+    return np.clip(np.where(joint, 0.25, 0.6) + grain, 0, 1)[..., None].repeat(3, 2).astype(np.float32)
+
+
+def test_edges_that_meet_are_let_alone():
+    target = bricks()
+    assert max(apart(target, 0), apart(target, 1)) < 1.1
+    assert np.array_equal(Mending([target], (True, True)).mend(target), target)
+    cut = np.ascontiguousarray(target[:90, :90])
+    assert np.array_equal(Mending([target], (False, False)).mend(cut), cut)
+
+
+def test_edges_that_do_not_meet_are_drawn_anew_and_nothing_else():
+    target = np.ascontiguousarray(bricks()[:, :90])
+    assert apart(target, 1) > 1.3
+    mended = Mending([bricks(96, 120)], (True, False)).mend(target)
+    assert apart(mended, 1) < 1.15
+    changed = np.abs(mended - target).max((0, 2)) > 0
+    assert changed[0]
+    assert changed[-1]
+    assert not changed[16:-16].any()
+    masked = np.ones(target.shape[:2], np.float32)
+    masked[:, -20:] = 0
+    half = Mending([bricks(96, 120)], (True, False)).mend(target, masked)
+    assert np.array_equal(half[:, -20:], target[:, -20:])
+    assert not np.array_equal(half[:, :4], target[:, :4])
+
+
+def test_background_at_an_edge_needs_no_help():
+    target = np.dstack([bricks()[:, :90], np.ones((96, 90), np.float32)])
+    target[:, :10, 3] = 0
+    assert apart(target, 1) == 0
+    assert np.array_equal(Mending([bricks()], (True, False)).mend(target), target)
+
+
+def test_what_was_mended_is_found_again(monkeypatch):
+    target = np.ascontiguousarray(bricks()[:, :90])
+    model = selfrect.load_model("mini", device="cpu", dtype="float32")
+    quick = {"patches": "off", "colour_match": 0.0, "steps": 2, "p1": 1, "s1": 1, "rounds": 1, "tile_x": True}
+    once = selfrect.rectify(model, bricks(96, 120), target, quick)
+    monkeypatch.setattr(Mending, "_mended", lambda *_: pytest.fail("mended again"))
+    again = selfrect.rectify(model, bricks(96, 120), target, quick)
+    np.testing.assert_allclose(once.image, again.image, atol=1e-5)
