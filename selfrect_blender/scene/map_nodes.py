@@ -23,7 +23,8 @@ def plug(material: bpy.types.Material, result: bpy.types.Image, put: Put, single
     Returns {map: image} of what was plugged in and the names of maps for which there is no place.
     """
     plugged, left = {}, []
-    here = {found.name: found for found in maps.of_material(material, maps.original(material, result))}
+    base = maps.original(material, result)
+    here = {found.name: found for found in maps.of_material(material, base) if not (found.is_alpha and found.image == base)}
     for item in result.selfrect.maps:
         if item.image is None:
             continue

@@ -28,6 +28,8 @@ _ROLES = {
     "Coat Normal": "normal_coat",
     "Sheen Weight": "sheen",
 }
+_PACKED = {"orm": ("ao", "roughness", "metallic"), "arm": ("ao", "roughness", "metallic")}
+_COLORS = {"color", "emission"}
 _FACTORS = {"Fac", "Factor"}
 _VALUES = {"VALUE", "RGBA", "VECTOR"}  # types of sockets, shaders left out
 _SEPARATE = {"SEPARATE_COLOR", "SEPRGB", "SEPXYZ"}
@@ -74,6 +76,18 @@ def of_shader(principled: Place, output: bpy.types.Node | None) -> Iterator[tupl
 def role_of(socket: bpy.types.NodeSocket) -> str:
     """What feeds this input of the Principled BSDF is called: "Coat Roughness" → "coat_roughness"."""
     return _ROLES.get(socket.name, socket.name.lower().replace(" ", "_"))
+
+
+def of_name(name: str) -> list[Use]:
+    """What a map of this name is for, where no material tells it."""
+    if name in _PACKED:
+        return [Use(role, channel) for role, channel in zip(_PACKED[name], "RGB", strict=True)]
+    return [Use("roughness", inverted=True)] if name == "gloss" else [Use(name)]
+
+
+def is_color(name: str) -> bool:
+    """Whether a map of this name is a colour; all others are data."""
+    return name in _COLORS or name.endswith(("_tint", "_color"))
 
 
 def written(uses: Iterable[Use]) -> str:

@@ -6,7 +6,7 @@ An image counts once, however many channels of it are used and in how many nodes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import bpy
@@ -17,7 +17,7 @@ from .map_uses import BASE, Use
 from .node_graph import Place
 
 #: what artists and engines call an image whose red, green and blue channels are these
-_PACKED = {("ao", "roughness", "metallic"): "orm", ("roughness", "metallic"): "roughness_metallic"}
+_PACKED = {("ao", "roughness", "metallic"): "orm"}
 _INVERTED = {"roughness": "gloss"}
 
 
@@ -88,6 +88,31 @@ def ticked(found: Iterable[Map]) -> list[Map]:
     return [each for each in found if not each.reason and each.image.selfrect.follows]
 
 
+def named(name: str, image: bpy.types.Image) -> Map:
+    """A map that someone names, with what one of that name is for. Raises Problem bad_input."""
+    images.check(image, "map")
+    return Map(name, image, (), tuple(map_uses.of_name(name)))
+
+
+def listed(words: str, find: Callable[[str, str], bpy.types.Image]) -> list[Map]:
+    """ "normal=bark_n, roughness=bark_r" → these maps. find: (name of the image, what for) → image. Raises Problem bad_input."""
+    pairs = [word.partition("=") for word in words.split(",")]
+    return [named(name.strip(), find(image.strip(), f"map “{name.strip()}”")) for name, _, image in pairs]
+
+
+def together(found: Iterable[Map], others: Iterable[bpy.types.Image]) -> tuple[list[tuple[Map, ...]], list[str]]:
+    """Each map with those of the same name over the other references, and the names of maps that one of these has not."""
+    whole, left = [], []
+    theirs = [{each.name: each for each in ticked(_anywhere(image))} for image in others]
+    for each in found:
+        same = [there.get(each.name) for there in theirs]
+        if all(same):
+            whole.append((each, *same))
+        else:
+            left.append(each.name)
+    return whole, left
+
+
 def name_of(uses: Iterable[Use], is_data: bool) -> str:
     """ "normal", "gloss", or for several channels of one image "orm" or "opacity_height"."""
     roles = {}
@@ -97,6 +122,11 @@ def name_of(uses: Iterable[Use], is_data: bool) -> str:
     if len(names) > 1 and any(name.startswith("normal") for name in names[1:]):
         names = (*(name for name in names if name.startswith("normal")), *(name for name in names if not name.startswith("normal")))
     return _PACKED.get(names, "_".join(names))
+
+
+def _anywhere(base: bpy.types.Image) -> list[Map]:
+    """The maps over an image in the first material that has some."""
+    return next((found for material in bpy.data.materials if (found := of_material(material, base))), [])
 
 
 def _role(use: Use, is_data: bool) -> str:

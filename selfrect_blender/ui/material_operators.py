@@ -28,7 +28,7 @@ class _OfMaterial:
 
 
 class SELFRECT_OT_apply_to_material(_OfMaterial, bpy.types.Operator):
-    """Make the result the base colour of the material; its mapping and UV map stay"""
+    """Make the result the base colour of the material and plug its maps in; mapping and UV map stay"""
 
     bl_idname = "selfrect.apply_to_material"
     bl_label = "Apply to Material"

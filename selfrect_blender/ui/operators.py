@@ -16,7 +16,7 @@ from .. import main_thread
 from .. import rectify as job
 from ..host import artist_settings
 from ..host.engine_source import problems
-from ..scene import images
+from ..scene import images, maps, materials
 from . import engine_settings, properties, reasons
 from .translations import say
 
@@ -55,6 +55,8 @@ class Ordering:
         "structure": FloatProperty(name="Structure", description=properties.STRUCTURE, min=0, max=1, default=artist_settings.DEFAULT),
         "detail": FloatProperty(name="Detail", description=properties.DETAIL, min=0, max=1, default=artist_settings.DEFAULT),
         "quality": EnumProperty(name="Quality", description=properties.QUALITY, items=properties.QUALITIES, default="STANDARD"),
+        "with_maps": BoolProperty(name="With Maps", description=properties.WITH_MAPS, default=True),
+        "maps": StringProperty(name="Maps", description="Instead of the material's: normal=IMAGE, roughness=IMAGE, by names in the file"),
         "wait": BoolProperty(name="Wait", description="Return when the result is there; always so in background mode"),
         **engine_settings.properties(engine_settings.shipped()),
     }
@@ -64,13 +66,21 @@ class Ordering:
         choices, given = context.scene.selfrect, self.properties.is_property_set
         settings = self._with_sliders(choices, engine_settings.values(context.scene))
         settings.update({name: engine_settings.value(self, name) for name in settings if hasattr(self, name) and given(name)})
+        reference = image_of(self.reference, reasons.reference(context), "reference")
         return job.order(
             context.scene,
-            image_of(self.reference, reasons.reference(context), "reference"),
+            reference,
             image_of(self.target, choices.target, "target"),
+            follow=self._follow(context, reference),
             settings=settings,
             **{name: getattr(self if given(name) else choices, name) for name in _CHOICES},
         )
+
+    def _follow(self, context: bpy.types.Context, reference: bpy.types.Image | None) -> list[maps.Map]:
+        if self.maps:
+            return maps.listed(self.maps, images.by_name)
+        wanted = (self if self.properties.is_property_set("with_maps") else context.scene.selfrect).with_maps
+        return maps.ticked(materials.maps_under(context, reference)) if wanted else []
 
     def _with_sliders(self, choices: bpy.types.PropertyGroup, settings: dict) -> dict:
         given = {name: getattr(self, name) for name in engine_settings.SLIDERS if self.properties.is_property_set(name)}
@@ -89,6 +99,8 @@ class SELFRECT_OT_rectify(Ordering, bpy.types.Operator):
     def execute(self, context):
         """Order it; in background mode make it."""
         order = self.order(context)
+        if order.left:
+            self.report({"WARNING"}, say("Not every reference has these maps, so they stay away: {names}.", names=", ".join(order.left)))
         if not (self.wait or bpy.app.background):
             main_thread.start(order)
             return {"FINISHED"}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from .. import main_thread
 from ..host import artist_settings
@@ -26,6 +26,7 @@ EXPLORE_BY = (
     ("SEEDS", "Seeds", "One seed after the other: what is left open is drawn differently each time"),
 )
 _CUSTOM = (artist_settings.CUSTOM, "Custom", "The steps under Advanced were set by hand")
+WITH_MAPS = mark("The material's other maps, as ticked, are rectified together with the reference that is its base colour")
 DTYPES = (
     ("auto", "Automatic", "What suits the device"),
     ("float32", "Full", "32 bits: most exact, most memory"),
@@ -92,6 +93,7 @@ class SelfrectScene(bpy.types.PropertyGroup):
     reference: _image("Reference", "The texture that the result should look like")
     target: _image("Target", "The rough edit whose layout the result keeps; transparent parts are filled")
     result: _image("Result", "The last result")
+    with_maps: BoolProperty(name="Maps", description=WITH_MAPS, default=True)
     model: StringProperty(
         name="Model",
         description="A model's name, or the path of a diffusers folder or a .safetensors file where the engine runs",

@@ -102,9 +102,20 @@ def answer(engine: FakeEngine, request: Message, steps: int = 5, seconds: float 
     if request.method != "synthesize":
         return engine.send(Message(id=request.id, result={"method": request.method, "params": request.params}))
     image = request.arrays["target"][..., :3]
-    record = RECORD | {"seed": request.params["seed"], "references": len(request.arrays) - 1}
-    response = {"id": request.id, "result": {"record": record}, "arrays": {"image": image}} | changes
+    record = RECORD | {"seed": request.params["seed"], "references": sum(name.startswith("reference.") for name in request.arrays)}
+    response = {"id": request.id, "result": {"record": record}, "arrays": {"image": image, **maps_of(request)}} | changes
     engine.send(Message(**response))
+
+
+def maps_of(request: Message) -> dict[str, np.ndarray]:
+    """The first reference's maps, repeated or cut to the size that belongs to the target's, and the height where it is to be estimated."""
+    arrays, made = request.arrays, {}
+    for name in (name for name in arrays if name.startswith("map.") and name.endswith(".0")):
+        sizes = zip(*(arrays[each].shape[:2] for each in ("target", name, "reference.0")), strict=True)
+        made[name[:-2]] = arrays[name][np.ix_(*(np.arange(target * size // reference) % size for target, size, reference in sizes))]
+    if request.params["settings"].get("estimate", "none") != "none":
+        made["map.height"] = np.full((*arrays["target"].shape[:2], 1), 0.5, np.float32)
+    return made
 
 
 def answer_beside(engine: FakeEngine, request: Message) -> None:

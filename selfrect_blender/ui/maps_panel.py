@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: RUF012 - bl_options is a set by Blender's own rules
+"""The sub-panel "Maps": what follows the base colour, one tick for each image, and what came of it."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..scene import history, maps, materials
+from . import engine_settings, places, reasons
+from .text import draw_text
+from .translations import say
+
+#: settings of the engine that are about maps and full-size pixels; they stand here and not under Advanced
+SETTINGS = ("true_pixels", "estimate")
+
+
+class _Maps:
+    """The material's other maps, which follow the base colour"""
+
+    bl_label = "Maps"
+    bl_order = places.MAPS
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """On or off at once."""
+        self.layout.prop(context.scene.selfrect, "with_maps", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What is found, what else can be had, what was made."""
+        layout, choices = self.layout, context.scene.selfrect
+        layout.use_property_decorate = False
+        reference = reasons.reference(context)
+        found = materials.maps_under(context, reference)
+        column = layout.column(align=True)
+        column.active = choices.with_maps
+        for each in found:
+            _draw_map(context, column, each)
+        draw_text(context, layout, "" if found else _none_found(context, reference), icon="INFO")
+        declared = {setting["name"] for setting in engine_settings.current()}
+        for name in (name for name in SETTINGS if name in declared):
+            layout.prop(context.scene.selfrect_settings, name)
+        if choices.result:
+            _draw_made(layout, history.maps_of(choices.result))
+
+
+def title(name: str) -> str:
+    """As it is read: "coat_roughness" → "Coat Roughness". Blender knows many of these words in other languages."""
+    return bpy.app.translations.pgettext_iface(name.replace("_", " ").title() if name != "orm" else "ORM")
+
+
+def _draw_map(context: bpy.types.Context, layout: bpy.types.UILayout, each: maps.Map) -> None:
+    row = layout.row()
+    row.enabled = not each.reason
+    row.prop(each.image.selfrect, "follows", text=title(each.name), translate=False)
+    row.label(text=each.image.name, translate=False)
+    draw_text(context, layout, each.reason, icon="INFO")
+
+
+def _none_found(context: bpy.types.Context, reference: bpy.types.Image | None) -> str:
+    """Why there is nothing to tick."""
+    material = materials.active(context)
+    if material is None:
+        return say("There is no active material.")
+    if reference is None:
+        return say("No reference is chosen.")
+    return say("The material “{material}” has no maps over “{image}”.", material=material.name, image=reference.name)
+
+
+def _draw_made(layout: bpy.types.UILayout, made: dict[str, bpy.types.Image]) -> None:
+    """The result's own maps, each with a button that shows it."""
+    column = layout.column(align=True)
+    for name, image in made.items():
+        row = column.row()
+        row.label(text=title(name), icon="IMAGE_DATA", translate=False)
+        row.operator("selfrect.show_image", text="", icon="HIDE_OFF").image = image.name
+    layout.operator("selfrect.save_result", icon="FILE_FOLDER")
+
+
+PANELS = places.sidebar_panels(_Maps, "maps", parent=True)
+register, unregister = bpy.utils.register_classes_factory(PANELS)
