@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from . import explore, idle, main_thread, models, plan, setup
-from .scene import edit_undo, history, reverts
+from .scene import edit_undo, history, landing, reverts
 from .ui import (
     cli,
     compare_gizmo,
@@ -23,6 +23,8 @@ from .ui import (
     explore_panel,
     history_operators,
     history_panel,
+    maps_operators,
+    maps_panel,
     material_operators,
     material_panel,
     models_operators,
@@ -47,6 +49,7 @@ PARTS = (
     translations,
     history,
     reverts,
+    landing,
     edit_undo,
     preferences,
     models,
@@ -72,6 +75,8 @@ PARTS = (
     explore_panel,
     models_panel,
     setup_panel,
+    maps_operators,
+    maps_panel,
     history_operators,
     history_panel,
     compare_view,

@@ -2,12 +2,13 @@
 """Pixels out of and into Blender's images. Main thread only, except for `Pixels` itself, which holds no data-block.
 
 Blender keeps byte images as they are in the file (sRGB for colour), float images scene-linear with premultiplied alpha,
-and data ("Non-Color") untouched. The engine wants display-referred sRGB with straight alpha; data goes to it as it is.
+and data ("Non-Color") untouched. The engine wants display-referred sRGB with straight alpha; data goes to it as it is, and so do
+pictures of other display spaces (`color_spaces`, kind "own"), as long as all of a request are of the same one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -15,9 +16,7 @@ import numpy as np
 
 from ..host import pixels
 from ..host.engine_source import inputs, problems
-
-_SRGB = {"sRGB", "sRGB - Texture", "Utility - sRGB - Texture"}  # as Blender's and the common studio configurations call it
-_LINEAR = {"Linear Rec.709", "Linear", "Linear Rec.709 (sRGB)", "Utility - Linear - sRGB"}
+from . import color_spaces
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".tga", ".bmp", ".hdr", ".jp2", ".dpx"}
 
@@ -34,8 +33,9 @@ _TYPES = {"RENDER_RESULT": ("is the render result, which", *_RENDERED), "COMPOSI
 class Pixels:
     """A copy of an image's buffer, painted and never saved pixels included, with what is needed to understand it.
 
-    flat: (height · width · channels,) float32, bottom row first. encoding: "srgb", "linear" or "data".
+    flat: (height · width · channels,) float32, bottom row first. encoding: a kind of `color_spaces`. label: the image's colour space.
     premultiplied: colour has been multiplied by alpha. opaque: alpha means nothing and is taken as 1.
+    to_rec709: of linear light, see there.
     """
 
     flat: np.ndarray
@@ -45,6 +45,8 @@ class Pixels:
     encoding: str
     premultiplied: bool
     opaque: bool
+    label: str = ""
+    to_rec709: np.ndarray | None = None
 
     def picture(self) -> np.ndarray:
         """(height, width, 4) float32, top row first, the values as they are in the buffer; a copy. Any thread."""
@@ -62,8 +64,13 @@ class Pixels:
         return picture
 
     def display(self) -> np.ndarray:
-        """(height, width, 4) float32, top row first, straight alpha, sRGB; data as it is. Light may be above 1, NaN stays."""
-        return pixels.srgb_from_linear(self.straight()) if self.encoding == "linear" else self.straight()
+        """(height, width, 4) float32, top row first, straight alpha, sRGB; data and own spaces as they are.
+
+        Light may be above 1, and below 0 where its colour lies outside of sRGB. NaN stays.
+        """
+        if self.encoding != "linear":
+            return self.straight()
+        return pixels.srgb_from_linear(color_spaces.applied(self.to_rec709, self.straight()))
 
 
 def by_name(name: str, what: str) -> bpy.types.Image:
@@ -102,7 +109,6 @@ def check(image: bpy.types.Image | None, what: str, load: bool = True) -> None:
         raise problems.Problem("bad_input", f"The {what} “{image.name}” has no pixels{missing}.", remedy)
     if width * height > inputs.LONGEST_SIDE.get(what, 8192) ** 2:  # said before gigabytes are copied; an empty array stands for them
         inputs.check_image(np.broadcast_to(np.float32(0), (height, width, 3)), what)
-    _check_color_space(image, what)
 
 
 def read(image: bpy.types.Image | None, what: str) -> Pixels:
@@ -111,24 +117,54 @@ def read(image: bpy.types.Image | None, what: str) -> Pixels:
     width, height = image.size
     flat = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(flat)
-    is_data = image.colorspace_settings.is_data
+    is_data, space = image.colorspace_settings.is_data, color_spaces.of_buffer(image)
     has_straight_alpha = image.alpha_mode in {"CHANNEL_PACKED", "NONE"}
     return Pixels(
         flat,
         width,
         height,
         image.channels,
-        encoding=encoding(image),
+        encoding=space.kind,
         premultiplied=image.is_float and not is_data and not has_straight_alpha,
         opaque=image.alpha_mode == "NONE",
+        label=image.colorspace_settings.name,
+        to_rec709=space.to_rec709,
     )
 
 
 def encoding(image: bpy.types.Image) -> str:
-    """What the numbers in its buffer mean: "srgb", "linear" or "data"."""
-    if image.colorspace_settings.is_data:
-        return "data"
-    return "linear" if image.is_float or image.colorspace_settings.name in _LINEAR else "srgb"
+    """What the numbers in its buffer mean: a kind of `color_spaces`."""
+    return color_spaces.of_buffer(image).kind
+
+
+def alike(pictures: list[Pixels]) -> tuple[list[Pixels], str]:
+    """The same pictures with numbers that can stand beside each other, and the own space that they are of, if they all are of one.
+
+    Pictures of one own space keep their numbers, so that they come back as they were; where others are among them, all become light.
+    """
+    labels = {each.label for each in pictures if each.encoding != "data"}
+    label = labels.pop() if len(labels) == 1 else ""
+    own = label if label and color_spaces.named(label).kind == "own" else ""
+    return [_in_own(each, own) if own else _as_light(each) for each in pictures], own
+
+
+def _in_own(source: Pixels, space: str) -> Pixels:
+    if source.encoding != "linear":
+        return source
+    return _replaced(source, "own", lambda picture: color_spaces.values(picture, space))
+
+
+def _as_light(source: Pixels) -> Pixels:
+    if source.encoding != "own":
+        return source
+    light = _replaced(source, "linear", lambda picture: color_spaces.light(picture, source.label))
+    return replace(light, to_rec709=color_spaces.scene_linear().to_rec709)
+
+
+def _replaced(source: Pixels, encoding: str, convert) -> Pixels:
+    picture = source.straight()
+    picture[..., :3] = convert(picture[..., :3])
+    return replace(source, flat=pixels.to_blender(picture), channels=4, encoding=encoding, premultiplied=False, to_rec709=None)
 
 
 def encode(picture: np.ndarray, is_data: bool) -> np.ndarray:
@@ -136,14 +172,18 @@ def encode(picture: np.ndarray, is_data: bool) -> np.ndarray:
     return pixels.to_blender(picture if is_data else pixels.linear_from_srgb(picture))
 
 
-def new_float_image(name: str, flat: np.ndarray, width: int, height: int, is_data: bool) -> bpy.types.Image:
-    """A new opaque float image with the buffer `flat` (from `encode`), packed into the .blend.
+def new_float_image(name: str, flat: np.ndarray, width: int, height: int, is_data: bool, alpha: bool = False) -> bpy.types.Image:
+    """A new float image with the buffer `flat` (from `encode`), packed into the .blend.
 
-    Its colour space is scene-linear Rec.709 or Non-Color: a float image that calls itself sRGB would be converted
-    a second time when it is loaded again.
+    Its colour space is Blender's own light or Non-Color: a float image that calls itself sRGB would be converted
+    a second time when it is loaded again. alpha: whether its alpha means something; colour is never multiplied by it.
     """
     # is_data, not the colour space set afterwards: after that each undo would read the image from its packed file again
-    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=True, is_data=is_data)
+    image = bpy.data.images.new(name, width, height, alpha=alpha, float_buffer=True, is_data=is_data)
+    if alpha:
+        image.alpha_mode = "CHANNEL_PACKED"
+    if not is_data and image.colorspace_settings.name != color_spaces.working():  # Blender 5 calls all new float images Linear Rec.709
+        image.colorspace_settings.name = color_spaces.working()
     fill(image, flat)
     return image
 
@@ -153,22 +193,3 @@ def fill(image: bpy.types.Image, flat: np.ndarray) -> None:
     image.pixels.foreach_set(flat)
     image.update()
     image.pack()
-
-
-def _check_color_space(image: bpy.types.Image, what: str) -> None:
-    settings = image.colorspace_settings
-    if settings.is_data:
-        return
-    if not image.is_float and settings.name not in _SRGB | _LINEAR:
-        raise problems.Problem(
-            "bad_input",
-            f"The {what} “{image.name}” has the colour space “{settings.name}”.",
-            "Set it to sRGB or Non-Color in the image's properties, or save a copy in sRGB.",
-        )
-    space = getattr(getattr(bpy.data, "colorspace", None), "working_space", "Linear Rec.709")  # Blender 5.0 and newer
-    if space not in _LINEAR:
-        raise problems.Problem(
-            "bad_input",
-            f"This file works in the colour space “{space}”; colours can be handed over in Linear Rec.709 only.",
-            "Set the working space of the file to Linear Rec.709 (Scene > Color Management).",
-        )

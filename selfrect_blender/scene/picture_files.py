@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import bpy
 
+from ..host import pixels
 from ..host.engine_source import problems
+from . import color_spaces, images, landing, output
 
-#: ending → file format, bits of each of the three channels. PNG and TIFF get display values, EXR scene-linear light.
+#: ending → file format, bits of each channel. PNG and TIFF get display values, EXR scene-linear light.
 _FORMATS = {".png": ("PNG", 16), ".tif": ("TIFF", 16), ".tiff": ("TIFF", 16), ".exr": ("OPEN_EXR", 32)}
 _SPARE = 1 << 20  # bytes: headers, and what others write meanwhile
 
@@ -22,14 +26,15 @@ def check(path: str) -> None:
         raise problems.Problem("bad_input", f"The output “{path}” has no known ending.", f"Use one of {', '.join(_FORMATS)}.")
 
 
-def save(image: bpy.types.Image, path: str) -> None:
-    """Write `image` to `path`, in the format that the ending names, as it is: no view transform.
+def save(image: bpy.types.Image, path: str, bits: int | None = None) -> None:
+    """Write `image` to `path`, in the format that the ending names, as it is: no view transform. bits: of a channel; None: see above.
 
     A file that is there already is replaced only when the new one is complete. Raises Problem.
     """
     check(path)
     target = Path(path).absolute()
-    file_format, bits = _FORMATS[target.suffix.lower()]
+    file_format, usual = _FORMATS[target.suffix.lower()]
+    bits = bits or usual
     unfinished = target.with_name(f"{target.stem}.unfinished{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,21 +63,34 @@ def save_blend(path: str) -> str:
 
 
 def _write(image: bpy.types.Image, path: Path, file_format: str, bits: int) -> None:
-    scene = bpy.data.scenes.new("selfrect output")  # save_render takes depth and view from a scene: one of our own
+    """Colour becomes sRGB, or in an EXR light of its space; a picture of an own colour space keeps its numbers."""
+    space, has_alpha = color_spaces.of_label(image), image.depth in (32, 64, 128) and image.alpha_mode != "NONE"
+    as_it_is = space.kind != "own" and not (has_alpha and image.alpha_mode == "CHANNEL_PACKED")
+    with nullcontext(image) if as_it_is else _copy(image, space, file_format) as picture:
+        view = "Raw" if picture.colorspace_settings.is_data else "Standard"
+        light = _light(space) if file_format == "OPEN_EXR" else ""
+        with output.scene(file_format, bits, "RGBA" if has_alpha else "RGB", view, light) as scene:
+            picture.save_render(str(path), scene=scene)
+
+
+def _light(space: color_spaces.Space) -> str:
+    """The space that light is written in, "" where Blender writes its own."""
+    name = {"data": "", "own": "", "linear": space.name}.get(space.kind, "Linear Rec.709")
+    return "" if name == color_spaces.working() else name
+
+
+@contextmanager
+def _copy(image: bpy.types.Image, space: color_spaces.Space, file_format: str) -> Iterator[bpy.types.Image]:
+    """Of an own space the numbers, as data; multiplied by alpha for formats whose writers divide by it."""
+    picture = landing.numbers(image) if space.kind == "own" else images.read(image, "result").straight()
+    if file_format != "OPEN_EXR":
+        picture[..., :3] *= picture[..., 3:]
+    copy = bpy.data.images.new("selfrect output", *image.size, alpha=True, float_buffer=True, is_data=space.kind in ("own", "data"))
     try:
-        settings = scene.render.image_settings
-        if hasattr(settings, "media_type"):  # Blender 5.0 and newer
-            settings.media_type = "IMAGE"
-        settings.file_format, settings.color_mode, settings.color_depth = file_format, "RGB", str(bits)
-        if image.colorspace_settings.is_data:
-            scene.view_settings.view_transform = "Raw"
-        else:
-            scene.display_settings.display_device = "sRGB"
-            scene.view_settings.view_transform = "Standard"
-        scene.view_settings.look = "None"
-        image.save_render(str(path), scene=scene)
+        copy.pixels.foreach_set(pixels.to_blender(picture))
+        yield copy
     finally:
-        bpy.data.batch_remove([scene])  # scenes.remove crashes Blender 4.3 under --command
+        bpy.data.images.remove(copy)
 
 
 def _check_space(target: Path, needed: int) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..edit import arranging, compositing, masks
 from ..edit.boxes import Box
 from ..host.engine_source import inputs, problems
-from . import images
+from . import color_spaces, images
 
 #: identifier, name, description: the items of the operator's property
 MODES = (
@@ -65,9 +65,10 @@ def new_target(
     name = f"{images.stem(source_image.name)} target"
     is_data = source.encoding == "data"
     image = bpy.data.images.new(name, *size, alpha=True, float_buffer=source_image.is_float, is_data=is_data)
-    space, alpha_mode = source_image.colorspace_settings.name, _alpha_mode(source_image, mode)
+    space = color_spaces.working() if source_image.is_float else source_image.colorspace_settings.name
+    alpha_mode = _alpha_mode(source_image, mode)
     # Set only where needed: an undo to a step that changed them reads the image anew from its packed file, without strokes made since.
-    if not (is_data or source_image.is_float) and image.colorspace_settings.name != space:  # float colour is scene-linear already
+    if not is_data and image.colorspace_settings.name != space:
         image.colorspace_settings.name = space
     if image.alpha_mode != alpha_mode:
         image.alpha_mode = alpha_mode

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the engine's picture becomes an image again: in the colour space that its reference had, as a float image, packed.
+
+Blender's float buffers are always its own light. What is packed is the picture in the image's colour space, and Blender converts it when
+it reads the file. But where an artist paints on such an image and packs it, Blender writes its light without converting it back: the
+colours would be wrong when the file is opened again. `mend` sees that, and gives such an image the colour space of what is packed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+
+from ..host import exr, pixels
+from . import color_spaces, images
+from .color_spaces import Space
+
+_PACKED = "selfrect_packed"  # on an image: how long the file is that we packed
+
+
+@dataclass(frozen=True, eq=False)
+class Landing:
+    """space: of the result. own: the picture's numbers are of that space, and no display values. light: Blender's own."""
+
+    space: Space
+    own: bool
+    light: Space
+
+    @property
+    def is_data(self) -> bool:
+        """Non-Color in, Non-Color out."""
+        return self.space.kind == "data"
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """flat: the buffer, RGBA, bottom row first; in the own space where only Blender can convert it. packed: the file, None: Blender's."""
+
+    flat: np.ndarray
+    packed: bytes | None
+    has_alpha: bool
+
+
+def of(reference: bpy.types.Image, own: str) -> Landing:
+    """own: as `images.alike` found it."""
+    space = color_spaces.of_label(reference)
+    return Landing(space, bool(own) and space.name == own, color_spaces.scene_linear())
+
+
+def buffer(landing: Landing, picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3|4), top row first → the flat buffer. Any thread."""
+    if landing.is_data or landing.own:
+        return pixels.to_blender(picture)
+    return pixels.to_blender(color_spaces.applied(color_spaces.inverse(landing.light.to_rec709), pixels.linear_from_srgb(picture)))
+
+
+def encoded(landing: Landing, flat: np.ndarray, size: tuple[int, int], has_alpha: bool = False) -> Encoded:
+    """What is packed, for a buffer. size: (width, height). Any thread."""
+    if landing.is_data or landing.space.name == landing.light.name or (landing.space.kind == "own" and not landing.own):
+        return Encoded(flat, None, has_alpha)
+    picture = flat.reshape(size[1], size[0], 4)[::-1]
+    if not landing.own:
+        picture = _values(landing, picture)
+    return Encoded(flat, exr.encoded(picture if has_alpha else picture[..., :3]), has_alpha)
+
+
+def shown(landing: Landing, picture: np.ndarray) -> np.ndarray:
+    """The flat buffer of a provisional float image that looks as much like the result as can be told without Blender. Any thread."""
+    return images.encode(picture, landing.is_data) if landing.own else buffer(landing, picture)
+
+
+def land(name: str, made: Encoded, size: tuple[int, int], landing: Landing) -> bpy.types.Image:
+    """The new image."""
+    if landing.is_data or landing.space.name == landing.light.name:
+        return images.new_float_image(name, made.flat, *size, is_data=landing.is_data, alpha=made.has_alpha)
+    image = bpy.data.images.new(name, *size, alpha=made.has_alpha, float_buffer=True)
+    image.colorspace_settings.name = landing.space.name  # before the pixels: it empties the buffer
+    if made.has_alpha:
+        image.alpha_mode = "CHANNEL_PACKED"
+    if landing.own:
+        image.source = "FILE"  # Blender reads the pixels from what is packed, and converts them
+        _pack(image, made.packed)
+        return image
+    images.fill(image, made.flat)
+    _pack(image, made.packed or _converted(landing, made, size))
+    return image
+
+
+def numbers(image: bpy.types.Image) -> np.ndarray:
+    """(H, W, 4) straight, top row first: an image's numbers in its own colour space, as packed where it was not painted on since."""
+    source = images.read(image, "result")
+    picture = source.straight()
+    if source.encoding != "linear":
+        return picture
+    if _is_as_packed(image) and not image.is_dirty:
+        picture[..., :3] = color_spaces.unpacked(image.packed_file.data, image.size)
+    else:
+        picture[..., :3] = color_spaces.values(picture[..., :3], source.label)
+    return picture
+
+
+@persistent
+def mend(*_: object) -> None:
+    """Images that Blender packed anew hold its light now, and are to say so."""
+    for image in bpy.data.images:
+        if _PACKED in image and image.packed_file and not _is_as_packed(image):
+            del image[_PACKED]
+            image.colorspace_settings.name = color_spaces.scene_linear().name
+
+
+def _is_as_packed(image: bpy.types.Image) -> bool:
+    return image.packed_file is not None and image.packed_file.size == image.get(_PACKED)
+
+
+def _pack(image: bpy.types.Image, file: bytes) -> None:
+    image.pack(data=file, data_len=len(file))
+    image[_PACKED] = image.packed_file.size
+
+
+def _values(landing: Landing, light: np.ndarray) -> np.ndarray:
+    """Blender's light in the space of the result, which is a matrix or sRGB's curve away."""
+    if landing.space.kind == "srgb":
+        return pixels.srgb_from_linear(color_spaces.applied(landing.light.to_rec709, light))
+    there = color_spaces.chained(landing.light.to_rec709, color_spaces.inverse(landing.space.to_rec709))
+    return color_spaces.applied(there, light)
+
+
+def _converted(landing: Landing, made: Encoded, size: tuple[int, int]) -> bytes:
+    """The same by Blender itself, for a space that only it knows."""
+    picture = made.flat.reshape(size[1], size[0], 4)[::-1].copy()
+    picture[..., :3] = color_spaces.values(picture[..., :3], landing.space.name)
+    return exr.encoded(picture if made.has_alpha else picture[..., :3])
+
+
+def register() -> None:
+    """Look before a file is saved, and after one was opened that was saved without us."""
+    bpy.app.handlers.save_pre.append(mend)
+    bpy.app.handlers.load_post.append(mend)
+
+
+def unregister() -> None:
+    """Look no more."""
+    bpy.app.handlers.save_pre.remove(mend)
+    bpy.app.handlers.load_post.remove(mend)
