@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import deque
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -130,8 +131,10 @@ class Exploration:
         if (row, column) not in self.done:
             raise problems.Problem("bad_input", "This variation is not there yet.", "Wait for it, or choose another.")
         order, record = self._records[row, column]
-        flat = np.load(self._path(row, column), mmap_mode="r")
-        image = rectify.land(order, flat, order.size, record, self.done[row, column])
+        with np.load(self._path(row, column)) as stored:
+            maps = {name.removeprefix("map."): stored[name] for name in stored if name != "image"}
+            made, made_maps = rectify.encode_all(order, stored["image"], maps)
+        image = rectify.land(order, made, record, self.done[row, column], made_maps)
         self.result_name = image.name
         return image
 
@@ -156,21 +159,20 @@ class Exploration:
         now, since = time.monotonic(), self._since
         self._since = now
         if job.state is JobState.DONE:
-            self._records[variation.row, variation.column] = order, job.record
-            self._stored.append((variation, self._converter.submit(self._store, variation, job.image, now - since)))
+            self._records[variation.row, variation.column] = replace(order, request=None), job.record  # without its pixels
+            self._stored.append((variation, self._converter.submit(self._store, variation, job.image, job.maps, now - since)))
         elif job.problem and self.problem is None:
             self.problem = job.problem
             self.cancel()
 
-    def _store(self, variation: Variation, picture: np.ndarray, seconds: float) -> float:
+    def _store(self, variation: Variation, picture: np.ndarray, maps: dict[str, np.ndarray], seconds: float) -> float:
         """Put the full picture into a file and a small one on the paper. Runs in the converter's thread."""
-        flat = rectify.encode(self.order, picture)
-        np.save(self._path(variation.row, variation.column), flat)
-        self.sheet.place(self._paper, variation.row, variation.column, flat)
+        np.savez(self._path(variation.row, variation.column), image=picture, **{f"map.{name}": each for name, each in maps.items()})
+        self.sheet.place(self._paper, variation.row, variation.column, rectify.shown(self.order, picture))
         return seconds
 
     def _path(self, row: int, column: int) -> Path:
-        return self._folder / f"selfrect-{self._owner}-{row}-{column}.npy"
+        return self._folder / f"selfrect-{self._owner}-{row}-{column}.npz"
 
     def _write(self) -> None:
         image = self.image()

@@ -61,7 +61,7 @@ class Preview:
     def _enlarge(self, picture: np.ndarray) -> np.ndarray:
         """The flat buffer, of the target's size, so that nothing jumps when the result takes its place. Any thread."""
         height, width = picture.shape[:2]
-        small = rectify.encode(self._order, picture).reshape(height, width, 4)
+        small = rectify.shown(self._order, picture).reshape(height, width, 4)
         columns, rows = self._size()
         return _stretch(_stretch(small, rows, 0), columns, 1).reshape(-1)
 

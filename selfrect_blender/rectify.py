@@ -7,7 +7,7 @@ images → `order` (copies of pixels and names, no data-block) → the engine �
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,20 +18,23 @@ from .host.engine_source import problems
 from .host.job import Job, JobState
 from .host.job_queue import JobQueue
 from .host.request import RectifyRequest
-from .scene import history, images
+from .scene import history, images, landing, map_pictures, maps
+from .scene.references import Further, Outside, Raw
 
 
 @dataclass
 class PixelsRequest(RectifyRequest):
     """A request that still holds Blender's raw pixels; they become display-referred pictures in the queue's own thread."""
 
-    raw_reference: images.Pixels | None = None
-    raw_target: images.Pixels | None = None
+    raw: Raw | None = None
+    raw_maps: tuple[map_pictures.Read, ...] = ()
 
     def check(self) -> None:
         """Convert, then check as any request. Raises Problem bad_input."""
-        self.references, self.target = [self.raw_reference.display()], self.raw_target.display()
-        self.raw_reference = self.raw_target = None
+        raw, self.raw = self.raw, None
+        self.references, self.target = raw.reference_pictures(), raw.target_picture()
+        self.mask, self.weights, self.regions = raw.mask_picture(), raw.weights(), raw.region_pictures()
+        self.maps, self.raw_maps = {each.wanted.name: each.pictures() for each in self.raw_maps}, ()
         super().check()
 
 
@@ -46,27 +49,48 @@ class Order:
     target_name: str
     size: tuple[int, int]  # of the result: (width, height)
     choices: dict[str, Any]  # what `order` took besides scene and images
-    is_data: bool  # Non-Color in, Non-Color out
+    landing: landing.Landing  # how the picture becomes an image
+    outside: Outside | None = None  # pixels of the target that stay, where there is a mask
+    maps: tuple[map_pictures.Wanted, ...] = ()  # that come with the result
+    left: tuple[str, ...] = ()  # maps that were asked for and that another reference has not
+
+    @property
+    def is_data(self) -> bool:
+        """Non-Color in, Non-Color out."""
+        return self.landing.is_data
 
 
 def order(
-    scene: bpy.types.Scene, reference: bpy.types.Image | None, target: bpy.types.Image | None, **choices: Any
+    scene: bpy.types.Scene,
+    reference: bpy.types.Image | None,
+    target: bpy.types.Image | None,
+    further: Further | None = None,
+    follow: Iterable[maps.Map] = (),
+    **choices: Any,
 ) -> Order:
     """Copy what the request needs out of the .blend. choices: model, device, dtype, seed, settings of RectifyRequest.
 
+    follow: maps over the reference that the result shall have too.
     Raises Problem bad_input where an image cannot be read; nothing in the .blend has changed then, nor after success.
     """
     images.check(target, "target")  # before the reference is copied
-    raw_reference, raw_target = images.read(reference, "reference"), images.read(target, "target")
+    further = further or Further()
+    raw, own = Raw.read(reference, target, further)
+    lands = landing.of(reference, own)
+    of_each, left = maps.together(follow, [used.image for used in further.references])
+    raw_maps = map_pictures.read(of_each, reference)
     return Order(
-        request=PixelsRequest([], None, **choices, raw_reference=raw_reference, raw_target=raw_target),
+        request=PixelsRequest([], None, **choices, raw=raw, raw_maps=raw_maps),
         result_name=f"{images.stem(reference.name)} rectified",
         scene_name=scene.name,
         reference_name=reference.name,
         target_name=target.name,
-        size=(raw_target.width, raw_target.height),
+        size=raw.size,
         choices=choices,
-        is_data=reference.colorspace_settings.is_data,
+        landing=lands,
+        outside=raw.outside(lands),
+        maps=tuple(each.wanted for each in raw_maps),
+        left=tuple(left),
     )
 
 
@@ -75,27 +99,42 @@ def variant(order: Order, **choices: Any) -> Order:
     return replace(order, request=replace(order.request, **choices), choices={**order.choices, **choices})
 
 
-def encode(order: Order, picture: np.ndarray) -> np.ndarray:
-    """The engine's picture as the flat buffer of a Blender image. Any thread."""
-    return images.encode(picture, order.is_data)
+def encode(order: Order, picture: np.ndarray) -> landing.Encoded:
+    """The engine's picture as a Blender image will hold it. Any thread."""
+    flat = landing.buffer(order.landing, picture)
+    if order.outside:
+        order.outside.restore(flat)
+    return landing.encoded(order.landing, flat, order.size, picture.shape[2] == 4)
+
+
+def encode_all(
+    order: Order, picture: np.ndarray, made: dict[str, np.ndarray]
+) -> tuple[landing.Encoded, list[map_pictures.Encoded]]:
+    """As `encode`, and the maps that the engine made. Any thread."""
+    return encode(order, map_pictures.with_alpha(picture, made, order.maps)), map_pictures.encode(made, order.maps)
+
+
+def shown(order: Order, picture: np.ndarray) -> np.ndarray:
+    """The flat buffer of a provisional image, for a picture of any size. Any thread."""
+    return landing.shown(order.landing, picture)
 
 
 def land(
-    order: Order, flat: np.ndarray, size: tuple[int, int], record: dict[str, Any] | None = None, seconds: float = 0.0
+    order: Order,
+    made: landing.Encoded,
+    record: dict[str, Any] | None = None,
+    seconds: float = 0.0,
+    made_maps: Iterable[map_pictures.Encoded] = (),
 ) -> bpy.types.Image:
-    """Make the result image, let the scene's panel point to it, enter it into the target's history. size: (width, height)."""
-    image = images.new_float_image(order.result_name, flat, *size, is_data=order.is_data)
+    """Make the result image and its maps, let the scene's panel point to it, enter it into the target's history."""
+    image = landing.land(order.result_name, made, order.size, order.landing)
+    map_pictures.land(image, made_maps)
     scene = bpy.data.scenes.get(order.scene_name)
     if scene:
         scene.selfrect.result = image
     target, reference = (bpy.data.images.get(name) for name in (order.target_name, order.reference_name))
     history.add(target, image, reference, record or {}, order.choices, seconds)
     return image
-
-
-def size_of(job: Job) -> tuple[int, int]:
-    """(width, height) of a finished job's picture."""
-    return job.image.shape[1], job.image.shape[0]
 
 
 def make(
@@ -116,5 +155,6 @@ def make(
         raise job.problem
     if job.state is not JobState.DONE:
         raise problems.Problem("cancelled", "Rectify was cancelled.", "Start it again when you like.")
-    image = land(order, encode(order, job.image), size_of(job), job.record, time.monotonic() - started)
+    made, made_maps = encode_all(order, job.image, job.maps)
+    image = land(order, made, job.record, time.monotonic() - started, made_maps)
     return image, job.record

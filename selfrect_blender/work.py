@@ -61,9 +61,9 @@ class Work:
         elif self.job.state is not JobState.DONE:
             self._end(self.job.problem)
         elif self._buffer is None:  # a power for each of millions of values: not in this thread
-            self._buffer = self._converter.submit(rectify.encode, self.order, self.job.image)
+            self._buffer = self._converter.submit(rectify.encode_all, self.order, self.job.image, self.job.maps)
         elif self._buffer.done() and editors.may_write():
-            self._land(self._buffer.result())
+            self._land(*self._buffer.result())
 
     def fail(self, problem: problems.Problem) -> None:
         """End it with a problem of this side."""
@@ -82,11 +82,11 @@ class Work:
         self.problem, self.finished, self._buffer = problem, True, None
         self._preview.remove()
 
-    def _land(self, flat) -> None:
+    def _land(self, made, made_maps) -> None:
         target = bpy.data.images.get(self.order.target_name)
         viewers = self._preview.remove() if self._preview.was_shown else editors.viewers({target} - {None})
         self.seconds = time.monotonic() - self._started
-        image = rectify.land(self.order, flat, rectify.size_of(self.job), self.job.record, self.seconds)
+        image = rectify.land(self.order, made, self.job.record, self.seconds, made_maps)
         self.finished, self.result_name, self._buffer = True, image.name, None
         editors.show(viewers, image)
         editors.push_undo("Rectify")
