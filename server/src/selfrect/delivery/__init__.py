@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is done to every engine's picture before it is handed out: here it is told, in the order in which it happens.
 
-`colour` (a drift undone) · `light` (what is brighter than white, which no engine sees) · `region` (outside the mask nothing changes).
+`colour` (a drift undone) · `region` (outside the mask nothing changes) · `following` (maps, true pixels, estimates, edges that meet) ·
+`light` (what is brighter than white, which no engine sees).
 Whatever runs an engine does it through `delivered`: the registry for command line and server, `selfrect.rectify` for Python. Nothing
 here needs PyTorch before there is something to do.
 """
@@ -27,13 +28,23 @@ def delivered(request: Request, settings: Any, report: Report, make: Callable[[R
 
 
 def deliver(request: Request, result: Result, settings: Any, report: Report) -> Result:
-    """The engine's result as it is handed out. request: as it came in, unclipped."""
+    """The engine's result as it is handed out. request: as it came in, unclipped; result: of what `light.within` made of it."""
     report(STAGE, 1, 1, None, 1.0)
-    wrap = settings.tile_x, settings.tile_y
-    picture = colour.matched(request, result, settings)
-    picture = light.restored(picture, request, result.correspondence)
-    picture = region.composed(picture, request, wrap)
-    return replace(result, image=picture)
+    wrap, plain = (settings.tile_x, settings.tile_y), light.within(request)
+    result = replace(result, image=colour.matched(plain, result, settings))
+    result = replace(result, image=region.placed(result.image, plain, wrap))
+    if _something_follows(plain, settings):
+        from .following import follow
+
+        result = follow(plain, result, settings, report)
+    picture = light.restored(result.image, request, result.maps.get(light.NAME))
+    picture = region.composed(picture, request, wrap)  # once more: what followed may have moved the border
+    report(STAGE, 1, 1, None, 1.0)
+    return light.forgotten(replace(result, image=region.with_alpha(picture, request)))
+
+
+def _something_follows(request: Request, settings: Any) -> bool:
+    return needs_correspondence(request, settings) or settings.estimate != "none" or settings.tile_x or settings.tile_y
 
 
 def needs_correspondence(request: Request, settings: Any) -> bool:
@@ -41,4 +52,4 @@ def needs_correspondence(request: Request, settings: Any) -> bool:
 
     request: as the engine has it, see `light.within`.
     """
-    return bool(request.maps)
+    return bool(request.maps) or settings.true_pixels > 0

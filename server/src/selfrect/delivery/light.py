@@ -7,11 +7,10 @@ The cut-off part of a reference follows the picture as any other map of it does.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from ..engine import Request
+from ..engine import Request, Result
 
 NAME = "light outside 0 and 1"  # of the map by which an engine is told that this has to follow
 _NEAR = 0.2  # to 0 or 1, in display values, is a result that may go on beyond it
@@ -23,20 +22,31 @@ def within(request: Request) -> Request:
     references, target = [_cut(image) for image in request.references], _cut(request.target)
     if all(cut is image for cut, image in zip([*references, target], [*request.references, request.target], strict=True)):
         return request
-    maps = {**request.maps, NAME: [_beyond(image) for image in request.references]}
+    beyond = [_beyond(image) for image in request.references]
+    maps = {**request.maps, NAME: beyond} if any(one.any() for one in beyond) else request.maps
     return replace(request, references=references, target=target, maps=maps)
 
 
-def restored(picture: np.ndarray, request: Request, correspondence: Any) -> np.ndarray:
-    """The picture (H, W, 3), drawn after `within(request)`, with what belongs beyond 0 and 1. request: as it came in."""
-    target, references = _beyond(request.target), [_beyond(image) for image in request.references]
-    if not (target.any() or any(beyond.any() for beyond in references)):
+def restored(picture: np.ndarray, request: Request, followed: np.ndarray | None) -> np.ndarray:
+    """The picture (H, W, 3), drawn after `within(request)`, with what belongs beyond 0 and 1. request: as it came in.
+
+    followed: the references' cut-off part as it followed the picture (H, W, 3), or None.
+    """
+    target = _beyond(request.target)
+    if followed is None and not target.any():
         return picture
-    carried = _carried(references, correspondence, picture) if correspondence is not None else np.zeros_like(picture)
-    if target.shape[:2] != picture.shape[:2]:  # rebuilt larger than the target: its places are not this picture's
-        return picture + carried
     kept = _untouched(picture, request.target)
-    return picture + kept * target + (1 - kept) * carried
+    light = kept * target
+    return picture + light if followed is None else picture + light + (1 - kept) * _where_it_fits(followed, picture)
+
+
+def forgotten(result: Result) -> Result:
+    """The result without the map that was only on its way."""
+    if NAME not in result.maps:
+        return result
+    notes = {name: note for name, note in result.record.get("maps", {}).items() if name != NAME}
+    record = {key: value for key, value in result.record.items() if key != "maps"} | ({"maps": notes} if notes else {})
+    return replace(result, maps={name: array for name, array in result.maps.items() if name != NAME}, record=record)
 
 
 def _cut(image: np.ndarray) -> np.ndarray:
@@ -48,14 +58,9 @@ def _beyond(image: np.ndarray) -> np.ndarray:
     return colours - np.clip(colours, 0, 1)
 
 
-def _carried(references: list[np.ndarray], correspondence: Any, picture: np.ndarray) -> np.ndarray:
-    import torch
-
-    from ..patches.correspondence import carry
-
-    maps = [torch.from_numpy(np.ascontiguousarray(beyond.transpose(2, 0, 1))) for beyond in references]
-    light = carry(maps, correspondence, picture.shape[:2]).permute(1, 2, 0).numpy()
-    room = np.where(light > 0, 1 - picture, picture)  # how far the picture is from where the light begins
+def _where_it_fits(light: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Less of it where the picture is far from where the light begins."""
+    room = np.where(light > 0, 1 - picture, picture)
     return light * np.clip(1 - room / _NEAR, 0, 1)
 
 
