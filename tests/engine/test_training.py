@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from safetensors.torch import load_file  # noqa: E402
-from selfrect.training import clock, data, losses, network, noising, paired_attention, samples, small, textures  # noqa: E402
+from selfrect.training import clock, data, losses, network, noising, paired_attention, rough, samples, small, textures  # noqa: E402
 from selfrect.training import pack as packing  # noqa: E402
 from selfrect.training.__main__ import main  # noqa: E402
 from selfrect.training.export import WEIGHTS, export_checkpoint, export_run  # noqa: E402
@@ -53,7 +53,7 @@ def write_recipe(folder: Path, steps: int) -> Path:
         f'name = "tiny"\nsteps = {steps}\nchannels = [32, 32, 32]\nlayers = 1\nprecision = "float32"\n'
         "warmup = 2\nsheet_crop = 32\nsheet_steps = 2\nend_emphasis = 0.3\nleast_weight = 0.1\ndecay = 0.0\n"
         "turned = 0.3\nused_until = 0.05\n"
-        "[[phases]]\ncrop = 32\nbatch = 8\ngroup = 2\npairs = true\nshared_attention = 0.7\nstray = 0.5\n",
+        "[[phases]]\ncrop = 32\nbatch = 8\ngroup = 2\npairs = true\nshared_attention = 0.7\nstray = 0.3\nrough = 0.5\n",
         encoding="utf-8",
     )
     return path
@@ -179,6 +179,34 @@ def test_references_that_stray_are_noised_from_the_other_end_and_not_asked_about
     levels = noising.strayed(task.timesteps, 700)
     assert levels[2:].tolist() == task.timesteps[2:].tolist()
     assert levels[:2].tolist() == [max(699 - t, 0) for t in task.timesteps[:2].tolist()]
+
+
+def test_rough_targets_are_shown_and_clean_ones_asked_for():
+    recipe, alphas = Recipe(name="x"), network.cosine_alphas().float()
+    images = ramps(6, 32).float() / 127.5 - 1
+    phase = Phase(batch=6, pairs=True, shared_attention=1.0, rough=1.0)
+    task, plain = (noising.task(images, 1, p, recipe, alphas) for p in (phase, Phase(batch=6, pairs=True, shared_attention=1.0)))
+    signal, sigma = (part.sqrt().view(-1, 1, 1, 1) for part in (alphas[task.timesteps], 1 - alphas[task.timesteps]))
+    clean = torch.nn.functional.pixel_unshuffle(images, network.PATCH)
+    torch.testing.assert_close(signal * task.noisy - sigma * task.target, clean, atol=1e-4, rtol=1e-4)
+    assert torch.equal(task.noisy[:3], plain.noisy[:3])
+    assert not torch.allclose(task.noisy[3:], plain.noisy[3:], atol=0.05)
+    again = noising.task(images, 1, phase, recipe, alphas)
+    assert torch.equal(task.noisy, again.noisy)
+
+
+def test_roughness_is_shuffled_pixels_of_the_reference_and_small_moves():
+    targets, references = ramps(4, 64).float(), torch.full((4, 3, 64, 64), 300.0)
+    made = rough.roughened(targets, references, (4, -5), torch.Generator().manual_seed(2))
+    background = (made == 300).all(1)
+    assert 0.05 < background.float().mean() < 0.95
+    step = 255 / 63
+    moved = ((made - targets).abs().amax(1) > 0.5) & ~background
+    assert moved.any()
+    apart = (made - targets)[:, 1].abs()[moved]
+    assert (apart[apart < 128] <= rough.FURTHEST * step + 1).all()  # but for what went around the edge
+    strengths = rough.strength(torch.tensor([0.0, 0.75, 0.9999])).flatten()
+    assert strengths.tolist() == pytest.approx([1.0, 1.0, 0.02], abs=1e-3)
 
 
 def test_a_pack_keeps_to_its_size_and_keeps_the_held_out_ones_aside(drawn):

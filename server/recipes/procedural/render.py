@@ -21,7 +21,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tests" / "data")]  # for the n
 
 from drawing import draw  # noqa: E402
 
-SAMPLES = 6  # for smooth edges: nothing here is left to chance but the place within a pixel
+SAMPLES = 3  # for smooth edges: nothing here is left to chance but the place within a pixel
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ textures          fetch the pictures that the recipe's table names, and check th
 pack              all of them in one file of a size that travels
 data              random crops, and pairs of crops of one texture, cut on the device that trains
 network           the UNet and its noise schedule
+rough             crops as rough as what is to be rectified
 noising           the noise of one step: levels, and what is asked for
 losses            how that is measured, and how much each noise level counts
 paired_attention  let a crop look at another crop of its texture, as rectifying does

@@ -74,8 +74,8 @@ class Crops:
         """(n, 3, size, size) in [0, 255]."""
         device = self.pictures.device
         sources = self.pictures[torch.from_numpy(textures).to(device)].float()
-        grid = F.affine_grid(torch.from_numpy(places).float(), [len(textures), 3, size, size], align_corners=False)
-        return F.grid_sample(sources, grid.to(device), "bicubic", "reflection", align_corners=False)
+        grid = F.affine_grid(torch.from_numpy(places).float().to(device), [len(textures), 3, size, size], align_corners=False)
+        return F.grid_sample(sources, grid, "bicubic", "reflection", align_corners=False)
 
 
 class Looks:

@@ -55,7 +55,8 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.output_dir, self.package_dir = recipe, output_dir, package_dir
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
         self.network = build_network(recipe.channels, recipe.layers, recipe.heads)
         self.network.to(self.device, memory_format=torch.channels_last)
         self.attention = install(self.network)

@@ -16,6 +16,12 @@ def add_noise(clean: torch.Tensor, noise: torch.Tensor, alphas: torch.Tensor) ->
     return signal * clean + sigma * noise, signal * noise - sigma * clean
 
 
+def v_towards(clean: torch.Tensor, noisy: torch.Tensor, alphas: torch.Tensor) -> torch.Tensor:
+    """The v that says of `noisy` that it is `clean`, whatever it was made of: from x = √a·z − √(1−a)·v."""
+    signal, sigma = (part.sqrt().view(-1, 1, 1, 1) for part in (alphas, 1 - alphas))
+    return (signal * noisy - clean) / sigma
+
+
 def weights(alphas: torch.Tensor, gamma: float, least: float) -> torch.Tensor:
     """Weights (B,) of the error in v: min-SNR-γ (Hang et al. 2023, eq. 9: min(SNR, γ) / (SNR + 1)), at least `least`.
 

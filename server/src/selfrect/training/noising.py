@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from selfrect.training import losses
+from selfrect.training import losses, rough
 from selfrect.training.network import PATCH
 from selfrect.training.recipe import Phase, Recipe
 
@@ -32,13 +32,25 @@ def task(images: torch.Tensor, step: int, phase: Phase, recipe: Recipe, alphas: 
     shared = phase.pairs and torch.rand((), generator=chance).item() < phase.shared_attention
     stray = shared and torch.rand((), generator=chance).item() < phase.stray
     levels = strayed(timesteps, int((alphas > recipe.used_until).sum())) if stray else timesteps
+    mends = shared and not stray and torch.rand((), generator=chance).item() < phase.rough
     clean = F.pixel_unshuffle(images, PATCH)
     noise = torch.randn(clean.shape, generator=of_noise, device=images.device)
-    noisy, target = losses.add_noise(clean, noise, alphas[levels])
+    seen = roughly(images, alphas[levels], rough.draw_shift(chance), of_noise) if mends else clean
+    noisy, target = losses.add_noise(seen, noise, alphas[levels])
+    if mends:
+        target = losses.v_towards(clean, noisy, alphas[levels])
     weight = losses.weights(alphas[timesteps], recipe.min_snr_gamma, recipe.least_weight)
     if stray:  # what such a reference is itself is not asked
         weight[: len(weight) // 2] = 0
     return Task(noisy, target, timesteps, weight, shared)
+
+
+def roughly(images: torch.Tensor, alphas: torch.Tensor, shift: tuple[int, int], chance: torch.Generator) -> torch.Tensor:
+    """Patches of references as they are, and of targets that are rough."""
+    references, targets = images.chunk(2)
+    made = rough.roughened(targets, references, shift, chance)
+    mixed = targets + rough.strength(alphas[len(references) :]) * (made - targets)
+    return F.pixel_unshuffle(torch.cat([references, mixed]), PATCH)
 
 
 def draw_timesteps(chance: torch.Generator, phase: Phase, emphasis: float, levels: int) -> torch.Tensor:

@@ -22,6 +22,7 @@ class Phase:
     pairs: bool = False
     shared_attention: float = 0.0  # part of the batches in which targets look at their references
     group: int = 1  # so many pairs in a row are of one texture, and its targets look at all of its references
+    rough: float = 0.0  # part of the other such batches in which targets are rough and the clean ones are asked for (see `rough`)
     stray: float = 0.0  # part of those batches in which the references are at another noise level than the network is told
 
 
