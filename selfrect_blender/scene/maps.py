@@ -88,29 +88,31 @@ def ticked(found: Iterable[Map]) -> list[Map]:
     return [each for each in found if not each.reason and each.image.selfrect.follows]
 
 
-def named(name: str, image: bpy.types.Image) -> Map:
-    """A map that someone names, with what one of that name is for. Raises Problem bad_input."""
-    images.check(image, "map")
-    return Map(name, image, (), tuple(map_uses.of_name(name)))
+def named(name: str, of_each: Iterable[bpy.types.Image]) -> tuple[Map, ...]:
+    """A map that someone names, one image for each reference, with what one of that name is for."""
+    return tuple(Map(name, image, (), tuple(map_uses.of_name(name))) for image in of_each)
 
 
-def listed(words: str, find: Callable[[str, str], bpy.types.Image]) -> list[Map]:
-    """ "normal=bark_n, roughness=bark_r" → these maps. find: (name of the image, what for) → image. Raises Problem bad_input."""
+def listed(words: str, find: Callable[[str, str], bpy.types.Image]) -> list[tuple[Map, ...]]:
+    """ "normal=bark_n, roughness=bark_r" → these maps; "normal=bark_n;moss_n" for two references.
+
+    find: (name of the image, what for) → image; it raises Problem bad_input.
+    """
     pairs = [word.partition("=") for word in words.split(",")]
-    return [named(name.strip(), find(image.strip(), f"map “{name.strip()}”")) for name, _, image in pairs]
+    pairs = [(name.strip(), image_names.split(";")) for name, _, image_names in pairs]
+    return [named(name, [find(image.strip(), f"map “{name}”") for image in image_names]) for name, image_names in pairs]
 
 
-def together(found: Iterable[Map], others: Iterable[bpy.types.Image]) -> tuple[list[tuple[Map, ...]], list[str]]:
-    """Each map with those of the same name over the other references, and the names of maps that one of these has not."""
-    whole, left = [], []
+def together(
+    found: Iterable[Map | tuple[Map, ...]], others: Iterable[bpy.types.Image]
+) -> tuple[list[tuple[Map, ...]], list[str]]:
+    """Each map with those of the same name over the other references, and the names of maps that one of these has not.
+
+    A tuple is one for each reference already.
+    """
     theirs = [{each.name: each for each in ticked(_anywhere(image))} for image in others]
-    for each in found:
-        same = [there.get(each.name) for there in theirs]
-        if all(same):
-            whole.append((each, *same))
-        else:
-            left.append(each.name)
-    return whole, left
+    whole = [each if isinstance(each, tuple) else (each, *(there.get(each.name) for there in theirs)) for each in found]
+    return [each for each in whole if None not in each], [each[0].name for each in whole if None in each]
 
 
 def name_of(uses: Iterable[Use], is_data: bool) -> str:

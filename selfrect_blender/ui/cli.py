@@ -21,8 +21,8 @@ from ..host import artist_settings
 from ..host.engine_source import problems
 from ..host.job import Job
 from ..host.job_queue import JobQueue
-from ..scene import materials, picture_files
-from . import cli_setup, engine_settings
+from ..scene import history, map_files, materials, picture_files
+from . import cli_pictures, cli_setup, engine_settings
 
 _command = None
 
@@ -49,25 +49,25 @@ def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
     scene = bpy.context.scene
     if options.output:
         picture_files.check(options.output)
-    reference, target = _find(options.reference, "reference"), _find(options.target, "target")
-    material = _material(options)
+    chosen = cli_pictures.read(options)
+    reference, material = chosen["reference"], _material(options)
     given = {name: value for name in engine_settings.SLIDERS if (value := getattr(options, name)) is not None}
     present = engine_settings.positions(scene.selfrect)
     settings = artist_settings.ordered(engine_settings.values(scene), present, given, options.quality and options.quality.upper())
     settings.update({name: value for name in settings if (value := getattr(options, name)) is not None})
+    settings.update({f"tile_{axis}": True for axis in options.tile})
     choices = {name: _first(getattr(options, name), getattr(scene.selfrect, name)) for name in ("model", "device", "dtype", "seed")}
-    order = job.order(scene, reference, target, settings=settings, **choices)
-    report.update(reference=reference.name, target=target.name)
+    order = job.order(scene, **chosen, settings=settings, **choices)
+    report.update(reference=reference.name, target=order.target_name)
 
     queue = JobQueue(lambda: options.engine or setup.engine_location(), environment=setup.engine_environment)
     try:
         result, record = job.make(queue, order, _Progress())
     finally:
         queue.close()
-    report.update(record, result=result.name)
+    report.update(record, result=result.name, maps={name: image.name for name, image in history.maps_of(result).items()})
     if options.output:
-        picture_files.save(result, options.output)
-        report["output"] = str(Path(options.output).absolute())
+        report["output"], *report["map_files"] = map_files.write(result, Path(options.output).absolute(), options.bits)
     if material:
         report["material"] = materials.apply(material, result, reference).as_dict()
     if options.save is not None:
@@ -85,10 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     rectify.set_defaults(run=_rectify)
     add = rectify.add_argument
-    add("--reference", required=True, metavar="NAME|PATH", help="the texture that the result should look like")
-    add("--target", required=True, metavar="NAME|PATH", help="the rough edit whose layout is kept")
-    add("--output", metavar="PATH", help="also write the result as .png, .tif (16 bit) or .exr (32 bit, linear)")
-    add("--material", metavar="NAME", help="make the result the base colour of this material")
+    cli_pictures.add_arguments(rectify)
+    add("--output", metavar="PATH", help="also write the result as .png, .tif (16 bit) or .exr (32 bit, linear), its maps beside it")
+    add("--bits", type=int, choices=(8, 16, 32), help="bits of each channel of the output; default: see there")
+    add("--material", metavar="NAME", help="make the result the base colour of this material, with its maps")
     add("--apply", action="store_true", help="the same for the material of the active object")
     add("--save", nargs="?", const="", metavar="PATH", help="save the .blend, to its own file or as a copy to PATH")
     add("--report", metavar="JSON", help="write a report to this file; - prints it")
@@ -121,15 +121,6 @@ def _add_setting(parser: argparse.ArgumentParser, setting: dict[str, Any]) -> No
         parser.add_argument(flag, choices=setting["choices"], help=words)
     else:
         parser.add_argument(flag, type={"int": int, "float": float, "numbers": engine_settings.numbers}[setting["kind"]], help=words)
-
-
-def _find(name: str, what: str) -> bpy.types.Image:
-    """An image of the file by name, else by path."""
-    image = bpy.data.images.get(name)
-    if image is None and not Path(name).is_file():
-        sentence = f"There is neither an image nor a file “{name}” for the {what}."
-        raise problems.Problem("bad_input", sentence, "Give an image's name in the .blend, or the path of a picture.")
-    return image or bpy.data.images.load(str(Path(name).absolute()), check_existing=True)
 
 
 def _material(options: argparse.Namespace) -> bpy.types.Material | None:

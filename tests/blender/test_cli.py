@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
+from map_materials import separate_maps
 
 
 @pytest.fixture
@@ -60,6 +62,42 @@ def test_takes_pictures_by_path(run, new_image, tmp_path):
         image.save()
     code, report = run("good", "--reference", str(tmp_path / "a.png"), "--target", str(tmp_path / "b.png"))
     assert (code, report["result"]) == (0, "a rectified")
+
+
+def test_maps_of_the_material_and_maps_by_path_go_along(extension, run, new_image, tmp_path):
+    bpy.ops.mesh.primitive_plane_add()
+    material, _ = separate_maps(lambda name, data=True: new_image(64, 48, name=name, space="Non-Color" if data else "sRGB")[0])
+    bpy.context.object.active_material = material
+    new_image(64, 48, name="rough")
+    pair = ["--reference", "base", "--target", "rough"]
+    code, report = run("good", *pair, "--apply", "--output", str(tmp_path / "out.png"))
+    assert code == 0
+    assert set(report["maps"]) == {"normal", "roughness", "metallic", "height", "emission", "opacity"} == set(report["material"]["maps"])
+    assert {Path(path).name for path in report["map_files"]} == {f"out_{name}.png" for name in report["maps"]}
+    assert all(Path(path).is_file() for path in report["map_files"])
+    assert run("good", *pair, "--no-maps")[1]["maps"] == {}
+    code, report = run("good", *pair, "--map", f"normal={tmp_path / 'out_normal.png'}", "--map", "emission=e")
+    assert (code, set(report["maps"])) == (0, {"normal", "emission"})
+    assert bpy.data.images["out_normal.png"].colorspace_settings.is_data
+    assert run("good", *pair, "--map", "ao=absent")[0] == 2
+
+
+def test_several_references_a_mask_a_size_and_tiles(extension, run, pictures, new_image, monkeypatch):
+    sent = []
+    submit = extension.job_queue.JobQueue.submit
+    monkeypatch.setattr(extension.job_queue.JobQueue, "submit", lambda self, request: sent.append(request) or submit(self, request))
+    new_image(40, 36, name="moss", seed=3)
+    white = new_image(40, 36, name="white", color=1)[0]
+    words = ["--weight", "1", "2", "--region", "2=white", "--mask", white.name, "--size", "80x64", "--tile", "XY"]
+    code, report = run("good", "--reference", "bark.png", "moss", "--target", "rough", *words)
+    assert (code, report["references"]) == (0, 2)
+    (request,) = sent
+    assert (request.weights, request.target.shape[:2], request.mask.shape) == ([1.0, 2.0], (64, 80), (64, 80))
+    assert request.regions[0] is None
+    assert request.regions[1].min() == 1
+    assert request.settings["tile_x"]
+    assert request.settings["tile_y"]
+    assert run("good", "--reference", "bark.png", "--target", "rough", "--weight", "1", "2")[0] == 2
 
 
 @pytest.mark.parametrize(
