@@ -55,17 +55,30 @@ class ExplicitAttention:
             self.tape.seen[self.layer] = (keys, values)
             keys, values = self.tape.given.get(self.layer, (keys, values))
         queries, keys, values = (split_heads(x, attn.heads) for x in (queries, keys, values))
-        weights = torch.softmax(queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5, dim=-1)
+        scores = queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5
+        if own and self.layer in self.tape.given and self.tape.shares:
+            scores = scores + self.bias(queries.shape[2], keys.shape[2])
+        weights = torch.softmax(scores, dim=-1)
         mixed = (weights @ values).transpose(1, 2).flatten(2)  # (1, heads, tokens, d) → (1, tokens, channels)
         return attn.to_out[0](mixed)
 
 
+    def bias(self, queries: int, keys: int) -> torch.Tensor:
+        """(queries, keys): the logarithm of how much each reference counts at the query. Square pictures, references of one size."""
+        side, columns = round(queries**0.5), []
+        for share in self.tape.shares:
+            block = len(share) // side
+            columns.append(torch.from_numpy(share).reshape(side, block, side, block).mean((1, 3)).flatten())
+        return torch.stack(columns, 1).log().repeat_interleave(keys // len(columns), dim=1)
+
+
 class Tape:
-    """What passes between the attention layers and the caller during one network call."""
+    """What passes between the attention layers and the caller during one network call. shares: of each reference (H, W), or none."""
 
     def __init__(self):
         self.given: dict = {}
         self.seen: dict = {}
+        self.shares: list = []
 
 
 def split_heads(x: torch.Tensor, heads: int) -> torch.Tensor:
@@ -168,8 +181,8 @@ class Inversion:
 
 
 class PlainSelfRectification:
-    def __init__(self, model: PlainModel, plan: Plan):
-        self.model, self.plan = model, plan
+    def __init__(self, model: PlainModel, plan: Plan, shares: list | None = None):
+        self.model, self.plan, self.shares = model, plan, shares or []
         self.times = [i * 1000 // plan.steps for i in range(plan.steps)]
         self.layers = self_attention_of_last_levels(model.unet, plan.last_up_levels)
 
@@ -211,7 +224,9 @@ class PlainSelfRectification:
         for i in range(self.plan.steps):
             t = self.times[self.plan.steps - 1 - i]
             given = self.given(references, i, t) if i >= S else None
+            self.model.tape.shares = self.shares
             noise, _ = self.model.network(z, t, given)
+            self.model.tape.shares = []
             z = self.model.move(z, noise, t, self.time_before(self.plan.steps - 1 - i))
         return z
 
@@ -228,14 +243,17 @@ class PlainSelfRectification:
 
 
 @torch.no_grad()
-def self_rectify(folder: Path | str, references: list[np.ndarray], target: np.ndarray, plan: Plan) -> tuple[list[np.ndarray], int]:
+def self_rectify(
+    folder: Path | str, references: list[np.ndarray], target: np.ndarray, plan: Plan, shares: list[np.ndarray] | None = None
+) -> tuple[list[np.ndarray], int]:
     """Rectify `target` after `references`, all (H, W, 3) in [0, 1], with the model in a diffusers `folder`.
 
+    shares: of each reference (H, W) ≥ 0, how much it counts at each pixel of the target; None: all alike.
     Returns the pictures of round 1 and round 2, (H, W, 3) clamped to [0, 1] only here, and the number of network calls.
     """
     model = load(Path(folder))
     before = model.calls
-    pictures = PlainSelfRectification(model, plan).rounds(references, target)
+    pictures = PlainSelfRectification(model, plan, shares).rounds(references, target)
     return [np.clip(picture, 0.0, 1.0) for picture in pictures], model.calls - before
 
 

@@ -9,7 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from selfrect.engines.self_rectification.background import Growth, fill_background, shuffled_pixels
-from selfrect.engines.self_rectification.inputs import alpha_map, pad, to_image, to_tensor, turn
+from selfrect.engines.self_rectification.inputs import alpha_map, pad, to_image, to_tensor
+from selfrect.engines.self_rectification.settings import Settings
+from selfrect.engines.self_rectification.turned import posed, poses_of
 
 
 def picture(height=8, width=6, channels=3, seed=0):
@@ -80,7 +82,7 @@ def test_padding_is_cut_off_again(height, width, factor):
 
 def test_the_eight_turns_differ_and_keep_all_pixels():
     image = picture(6, 6)
-    turned = [turn(image, k) for k in range(8)]
+    turned = [posed(image, pose)[0] for pose in poses_of(Settings(augment=7))]
     assert all(not np.array_equal(turned[i], turned[j]) for i in range(8) for j in range(i))
     assert all(np.array_equal(np.sort(t.ravel()), np.sort(image.ravel())) for t in turned)
 

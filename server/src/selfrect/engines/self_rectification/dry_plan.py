@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,43 +12,53 @@ from ... import calibration
 from ...engine import Request, silent
 from ...models.facts import Facts
 from ...models.model import Model
+from ...patches.sources import Pose
 from ...problems import Problem
 from ...progress import Progress
+from .adaptation import foreseen, with_learning
 from .finish import mode
 from .inputs import check
 from .plan import Kept, Plan, Shape
 from .preparation import prepare
 from .room import Room
 from .settings import Settings
+from .turned import posed_size, poses_of
 from .windows import Grid, tiles, windows_of
 
+_UNKNOWN = "Turned copies are looked for in the target; each of them comes on top."
 _PATCHES_BASE, _PATCHES_PIXEL = 3.0, 4e-5  # seconds, and seconds a pixel of the target
 
 Size = tuple[int, int]  # (height, width), latent pixels
 
 
-def plan_for(facts: Facts, model: Model | None, sizes: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """For pictures of these sizes: {references: [[width, height], …], target: [width, height]}, pixels.
+def plan_for(
+    facts: Facts, model: Model | None, sizes: dict[str, Any], settings: dict[str, Any], found: Sequence[Pose] | None = None
+) -> dict[str, Any]:
+    """For pictures of these sizes: {references: [[width, height], …], target: [width, height]}, pixels; mask: true with a mask.
 
-    facts: of the model, loaded or not; model: where it is loaded, peak memory can be told. Returns {calls, calls_if_kept
+    facts: of the model, loaded or not; model: where it is loaded, peak memory can be told. found: the copies of the references that the
+    target asks for, where that is known. Returns {calls, calls_if_kept
     (the same references again), windows, seconds, peak_memory (bytes), notes}; seconds and peak_memory None where unknown.
     """
     chosen = Settings.of(settings)
     if mode(chosen, facts.family) == "instead":
         return _by_patches(sizes)
-    references, target = _sizes(sizes, facts.factor)
-    references = [side[::-1] if k % 2 else side for side in references for k in range(chosen.augment + 1)]
+    _sizes(sizes, facts.factor)
+    references, target = _sizes(sizes | {"references": _with_copies(sizes["references"], chosen, found or ())}, facts.factor)
     rung, windows = None, windows_of(chosen.window, facts.sample_size, facts.factor)
     room = Room(model, chosen) if model is not None else None
     if room is not None:
         rung, windows = room.choose(target, references)
-    grids = [Grid(*size, windows) for size in (*references, target)]
+    grids = [*(Grid(*size, windows) for size in references), Grid(*target, windows, (chosen.tile_x, chosen.tile_y))]
     shapes = [Shape(grid.count, len(tiles(*size, windows))) for grid, size in zip(grids, references, strict=False)]
     hold = rung is None or rung.kv != "recompute"
-    first = Plan(chosen, shapes, Shape(grids[-1].count, grids[-1].count), hold)
+    whole, region = Shape(grids[-1].count, grids[-1].count), bool(sizes.get("mask"))
+    first = Plan(chosen, shapes, whole, hold, region=region)
     kept = [Kept(image.latents, frozenset().union(*image.wanted) if hold else frozenset()) for image in first.references]
-    again = Plan(chosen, shapes, Shape(grids[-1].count, grids[-1].count), hold, kept)
-    return _told(facts, first, grids, again.calls, room.need() if room else None)
+    again = Plan(chosen, shapes, whole, hold, kept, region=region)
+    told = _told(facts, first, grids, again.calls, room.need() if room else None)
+    told = told | {"notes": [*told["notes"], _UNKNOWN]} if chosen.turns == "auto" and found is None else told
+    return with_learning(told, chosen, grids[-1].height * grids[-1].width) if chosen.adapt else told
 
 
 @torch.inference_mode()
@@ -56,14 +67,16 @@ def plan_of(facts: Facts, model: Model, request: Request) -> dict[str, Any]:
     settings = check(request)
     if mode(settings, model.family) == "instead":
         return _by_patches(_sizes_of(request)) | {"calls_first": 0}
+    model, learns = foreseen(model, request, settings)
     room = Room(model, settings)
     work = prepare(model, request, settings, Progress(silent), room)
     grids = [image.grid for image in work.images]
     for height, width in {grid.window for grid in grids}:
         if calibration.known(facts.hash, facts.device, facts.dtype, height * width) is None:
             calibration.measure(model, height, width)
-    general = plan_for(facts, model, _sizes_of(request), settings.as_dict())
-    return _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
+    general = plan_for(facts, model, _sizes_of(request), settings.as_dict(), [copy.pose for copy in work.copies])
+    told = _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
+    return with_learning(told, settings, grids[-1].height * grids[-1].width) if learns else told
 
 
 def _by_patches(sizes: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +97,14 @@ def _sizes_of(request: Request) -> dict[str, Any]:
     return {
         "references": [[image.shape[1], image.shape[0]] for image in request.references],
         "target": [request.target.shape[1], request.target.shape[0]],
+        "mask": request.mask is not None and bool(request.mask.min() == 0),
     }
+
+
+def _with_copies(references: list[list[int]], settings: Settings, found: Sequence[Pose]) -> list[list[int]]:
+    """[width, height] of each reference → of it and its copies."""
+    poses = poses_of(settings, found)
+    return [list(posed_size((height, width), pose)[::-1]) for width, height in references for pose in poses]
 
 
 def _told(facts: Facts, plan: Plan, grids: list[Grid], calls_if_kept: int, peak_memory: int | None) -> dict[str, Any]:

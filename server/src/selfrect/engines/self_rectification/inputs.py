@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ...engine import Request
 from ...inputs import check_pictures
 from .background import fill_background
+from .canvas import Wrap, fitted, pad
+from .poses import find_poses
 from .settings import Settings
+from .turned import Copy, copy_of, poses_of
 
 
 def check(request: Request) -> Settings:
@@ -19,27 +21,23 @@ def check(request: Request) -> Settings:
     return Settings.of({**request.settings, "seed": request.seed})
 
 
-def prepare_references(references: list[np.ndarray], augment: int, factor: int, seed: int) -> list[torch.Tensor]:
-    """Every reference and its turned copies as (1, 3, H, W) in [−1, 1]; transparent places filled with the others."""
-    filled = [fill_background(image, references, seed) for image in references]
-    turned = [turn(image, k) for image in filled for k in range(augment + 1)]
-    return [pad(to_tensor(image), factor) for image in turned]
+def prepare_references(request: Request, settings: Settings, factor: int) -> list[tuple[torch.Tensor, Copy]]:
+    """Every reference and its copies as (1, 3, H, W) in [−1, 1], and what they are; transparent places filled with the others."""
+    filled = [fill_background(image, request.references, settings.seed) for image in request.references]
+    poses = poses_of(settings, find_poses(request, settings.seed) if settings.turns == "auto" else [])
+    made = [copy_of(image, number, pose, factor) for number, image in enumerate(filled) for pose in poses]
+    return [(pad(to_tensor(image), factor), copy) for image, copy in made]
 
 
-def prepare_target(target: np.ndarray, references: list[np.ndarray], factor: int, seed: int) -> torch.Tensor:
-    """The target as (1, 3, H, W) in [−1, 1], its background filled with shuffled pixels of the references."""
-    return pad(to_tensor(fill_background(target, references, seed)), factor)
+def prepare_target(target: np.ndarray, references: list[np.ndarray], factor: int, seed: int, wrap: Wrap = (False, False)) -> torch.Tensor:
+    """The target as (1, 3, H, W) in [−1, 1], its background filled with shuffled pixels of the references. wrap: (x, y), if it tiles."""
+    return fitted(to_tensor(fill_background(target, references, seed)), factor, wrap)
 
 
-def alpha_map(target: np.ndarray, factor: int) -> torch.Tensor:
+def alpha_map(target: np.ndarray, factor: int, wrap: Wrap = (False, False)) -> torch.Tensor:
     """(1, 1, H, W) in [0, 1]: 1 where the artist placed something."""
     alpha = target[..., 3] if target.shape[2] == 4 else np.ones(target.shape[:2], np.float32)
-    return pad(torch.from_numpy(np.ascontiguousarray(alpha))[None, None], factor)
-
-
-def turn(image: np.ndarray, k: int) -> np.ndarray:
-    """The k-th of a picture's eight turns: 0 itself, 1 … 3 rotated by k · 90°, 4 … 7 the same of its mirror image."""
-    return np.rot90(image if k < 4 else image[:, ::-1], k % 4)
+    return fitted(torch.from_numpy(np.ascontiguousarray(alpha))[None, None], factor, wrap)
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
@@ -51,10 +49,3 @@ def to_image(x: torch.Tensor, height: int, width: int) -> np.ndarray:
     """(1, 3, H, W) in [−1, 1] → (height, width, 3) in [0, 1], what was padded cut off."""
     picture = (x[0, :, :height, :width] / 2 + 0.5).clamp_(0, 1)
     return np.ascontiguousarray(picture.movedim(0, 2).float().cpu().numpy())
-
-
-def pad(x: torch.Tensor, factor: int) -> torch.Tensor:
-    """(1, C, H, W) grown to the right and below to multiples of the codec's factor, mirrored where there is enough to mirror."""
-    height, width = x.shape[2:]
-    down, right = -height % factor, -width % factor
-    return F.pad(x, (0, right, 0, down), mode="reflect") if down or right else x

@@ -9,13 +9,18 @@ inside it they are found by the layer's name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 
-from ...models.attention import attention
+from ...models.attention import Bias, attention
 from ...problems import Problem
+from .attending import Watch
+from .balance import Balance
+from .layers import places_shown
+from .windows import Box
 
 
 class KeyValues:
@@ -31,6 +36,17 @@ class KeyValues:
             return parts[0]
         names = parts[0].layers
         return cls({name: tuple(torch.cat([part.layers[name][k] for part in parts], 1) for k in (0, 1)) for name in names})
+
+    def tokens(self) -> dict[str, int]:
+        """How many there are in each layer."""
+        return {name: key.shape[1] for name, (key, _) in self.layers.items()}
+
+    def only(self, shown: torch.Tensor | None) -> KeyValues:
+        """Of one picture those of the places (h, w) that are shown, latent pixels; None: all. In coarse layers whole places count."""
+        if shown is None:
+            return self
+        at = {tokens: places_shown(shown, tokens) for tokens in set(self.tokens().values())}
+        return KeyValues({name: (k[:, at[k.shape[1]]], v[:, at[k.shape[1]]]) for name, (k, v) in self.layers.items()})
 
     def of_each(self) -> list[KeyValues]:
         """Of each picture of the batch its own."""
@@ -52,6 +68,30 @@ class KeyValues:
         return cls({name: (tensors[f"{name}.key"], tensors[f"{name}.value"]) for name in names})
 
 
+@dataclass(frozen=True)
+class Offered:
+    """What a running image attends to: keys and values, how much of each image they count, and who watches.
+
+    tokens: of each image by layer, in the order they are joined in.
+    """
+
+    key_values: KeyValues
+    tokens: list[dict[str, int]]
+    balance: Balance | None = None
+    watch: Watch | None = None
+
+    @classmethod
+    def joined(cls, parts: list[KeyValues], balance: Balance | None = None, watch: Watch | None = None) -> Offered:
+        return cls(KeyValues.joined(parts), [part.tokens() for part in parts], balance, watch)
+
+    def within(self, box: Box) -> Offered:
+        """To a running image that is one window of the whole."""
+        return replace(self, balance=self.balance and self.balance.within(box), watch=self.watch and self.watch.within(box))
+
+    def bias(self, layer: str, queries: int) -> Bias | None:
+        return self.balance and self.balance.bias(queries, [tokens[layer] for tokens in self.tokens])
+
+
 class Enough(Exception):
     """Raised inside a call that is made for its keys and values alone, once it has left the last of them."""
 
@@ -69,15 +109,24 @@ class Record:
             raise Enough
         return pair
 
+    def attend(self, layer: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        return attention(query, key, value, scale)
+
 
 class Inject:
     """For a call that attends to other keys and values than its own, which are not even computed."""
 
-    def __init__(self, source: KeyValues):
+    def __init__(self, source: Offered):
         self.source = source
 
     def exchange(self, attn: Attention, layer: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.source.layers[layer]
+        return self.source.key_values.layers[layer]
+
+    def attend(self, layer: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        bias = self.source.bias(layer, query.shape[2])
+        if self.source.watch is not None:
+            self.source.watch.see(layer, query, key, scale, bias)
+        return attention(query, key, value, scale, bias)
 
 
 class KVProcessor:
@@ -100,8 +149,10 @@ class KVProcessor:
             query = attn.to_q(hidden_states)
         else:
             query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+            kv = None
         query, key, value = (_split_heads(x, attn.heads) for x in (query, key, value))
-        out = attention(query, key, value, attn.scale).transpose(1, 2).flatten(2)
+        out = attention(query, key, value, attn.scale) if kv is None else kv.attend(self.layer, query, key, value, attn.scale)
+        out = out.transpose(1, 2).flatten(2)
         out = attn.to_out[1](attn.to_out[0](out))
         return out if attn.rescale_output_factor == 1 else out / attn.rescale_output_factor
 

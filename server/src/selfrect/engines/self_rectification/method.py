@@ -19,6 +19,8 @@ from ...models.precision import check as check_numbers
 from ...models.precision import with_fallback
 from ...problems import from_exception
 from ...progress import Progress
+from .adaptation import adapted
+from .canvas import unfitted
 from .finish import finish, mode, synthesize_without
 from .inputs import check, to_image
 from .inversion import Injected, InvertedImage, invert
@@ -63,12 +65,14 @@ def synthesize(model: Model, request: Request, report: Report) -> Result:
     if mode(settings, model.family) == "instead":
         named = {"name": model.name, "family": model.family, "hash": model.hash}
         return synthesize_without(facts_of(model), named, request, report)
-    return with_fallback(model, lambda model: _within_memory(model, request, settings, progress))
+    model, notes = adapted(model, request, settings, progress)
+    return with_fallback(model, lambda model: _within_memory(model, request, settings, progress, notes))
 
 
-def _within_memory(model: Model, request: Request, settings: Settings, progress: Progress) -> Result:
+def _within_memory(model: Model, request: Request, settings: Settings, progress: Progress, notes: list[str]) -> Result:
     """Where memory ends, once more in a way that takes less of it."""
     room = Room(model, settings)
+    room.notes += notes
     while True:
         try:
             return _synthesize(model, request, settings, progress, room)
@@ -92,17 +96,18 @@ def _synthesize(model: Model, request: Request, settings: Settings, progress: Pr
         _invert(work, "invert target", [batch for batch in batches if batch == [work.target]])
         rounds = _rounds(work)
     if mode(settings, model.family) != "finish":
-        return Result(rounds[-1], record(work, room.notes), rounds)
+        attended = work.attending and work.attending.resolve()
+        return Result(rounds[-1], record(work, room.notes), rounds, correspondence=attended)
     drawn = finish(rounds[-1], request, settings, model.device, progress)
-    return Result(drawn.image, record(work, room.notes, drawn.note), rounds)
+    return Result(drawn.image, record(work, room.notes, drawn.note), rounds, correspondence=drawn.correspondence)
 
 
 def _batches(images: list[InvertedImage], size: int) -> list[list[InvertedImage]]:
-    """Images to be inverted together: of one size and in one piece."""
-    alike: dict[tuple[int, int, int], list[InvertedImage]] = {}
+    """Images to be inverted together: of one size, in one piece, and the target alone where it tiles."""
+    alike: dict[tuple, list[InvertedImage]] = {}
     for number, image in enumerate(images):
         alone = number if image.grid.count > 1 else -1
-        alike.setdefault((image.grid.height, image.grid.width, alone), []).append(image)
+        alike.setdefault((image.grid.height, image.grid.width, image.grid.wrap, alone), []).append(image)
     return [some[k : k + size] for some in alike.values() for k in range(0, len(some), size)]
 
 
@@ -117,8 +122,9 @@ def _rounds(work: Work) -> list[np.ndarray]:
     """The picture after each round. Between rounds it stays in floating point and is not clamped."""
     settings, network, keeping = work.settings, work.network, work.keeping
     structure = Injected(network, [work.target], lambda i: structure_item(settings, i), keeping)
-    detail = Injected(network, work.references, lambda i: detail_item(settings, i), keeping)
-    previews = Previews(work.model, network.schedule, work.progress, work.request.target.shape[:2], work.request.preview)
+    detail = Injected(network, work.references, lambda i: detail_item(settings, i), keeping, work.balance)
+    size, wrap = work.request.target.shape[:2], work.grid.wrap
+    previews = Previews(work.model, network.schedule, work.progress, size, work.request.preview, wrap)
     pictures, x, last = [], None, len(settings.round_parameters()) - 1
     for r, (p, s) in enumerate(settings.round_parameters()):
         if r < work.plan.first:
@@ -128,14 +134,15 @@ def _rounds(work: Work) -> list[np.ndarray]:
             z = _noisy(work, r, p, z, structure)
             with work.progress.stage(f"round {r + 1} sampling", work.plan.sampling_calls(r)):
                 work.growth and work.growth.begin(r)
-                z = fine_sampling(network, z, detail, s, work.grid, work.growth, previews.show)
-        with work.progress.stage("decode", 1):
+                detail.attending = work.attending if r == last else None
+                z = fine_sampling(network, z, detail, s, work.grid, work.growth, work.region, previews.show)
+        with work.progress.stage("decode", 1), work.model.codec.along(*wrap):
             x = work.model.codec.decode(z)
             check_numbers(x, work.glimpse)
             if r < last:
                 keeping.keep_latent(work.keys.sampled[r], z)
             if r == last or x[0, 0].numel() <= ALL_ROUNDS:
-                pictures.append(to_image(x, *work.request.target.shape[:2]))
+                pictures.append(to_image(unfitted(x, *size, wrap), *size))
             previews.show_round(x)
     return pictures
 
@@ -145,7 +152,8 @@ def _start(work: Work, r: int, x: torch.Tensor | None) -> torch.Tensor | None:
     if r not in work.plan.inverts:
         return None
     if r > 0:
-        return work.model.codec.encode(x).float()
+        with work.model.codec.along(*work.grid.wrap):
+            return work.model.codec.encode(x).float()
     z = work.target.latent(work.network, 0)
     work.target.latents.let_go_of_the_first()
     return z

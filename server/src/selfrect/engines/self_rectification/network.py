@@ -9,9 +9,13 @@ import time
 import torch
 
 from ...models.model import Model
+from ...models.wrapping import wrapping_of
 from ...progress import Progress
 from .ddim import Schedule, eps_from_v
-from .kv_injection import Enough, Inject, KeyValues, Record, install
+from .kv_injection import Enough, Inject, KeyValues, Offered, Record, install
+
+Axes = tuple[bool, bool]
+NOWHERE: Axes = (False, False)
 
 
 class Network:
@@ -24,25 +28,28 @@ class Network:
         self.plain_calls: list[tuple[int, float]] = []  # (latent pixels, seconds) of calls without exchange
         self.layers = len(install(model.unet, last_up_levels))
 
-    def eps(self, z: torch.Tensor, i: int, inject: KeyValues | None = None) -> torch.Tensor:
-        """ε for the latents z (B, C, h, w), float32, at timestep t_i; with `inject`, attending to those keys and values."""
-        return self._call(z, i, Inject(inject) if inject is not None else None)
+    def eps(self, z: torch.Tensor, i: int, inject: Offered | None = None, around: Axes = NOWHERE) -> torch.Tensor:
+        """ε for the latents z (B, C, h, w), float32, at timestep t_i; with `inject`, attending to what it offers.
 
-    def eps_and_key_values(self, z: torch.Tensor, i: int) -> tuple[torch.Tensor, KeyValues]:
+        around: (x, y), along which convolutions go around the edges: of a target that tiles, never of a reference.
+        """
+        return self._call(z, i, Inject(inject) if inject is not None else None, around)
+
+    def eps_and_key_values(self, z: torch.Tensor, i: int, around: Axes = NOWHERE) -> tuple[torch.Tensor, KeyValues]:
         """As eps, and the keys and values that the call left in the injected layers."""
         record = Record()
-        return self._call(z, i, record), record.into
+        return self._call(z, i, record, around), record.into
 
-    def key_values(self, z: torch.Tensor, i: int) -> KeyValues:
+    def key_values(self, z: torch.Tensor, i: int, around: Axes = NOWHERE) -> KeyValues:
         """The keys and values alone: the call ends at the last injected layer."""
         record = Record(stop_after=self.layers)
-        self._call(z, i, record)
+        self._call(z, i, record, around)
         return record.into
 
-    def _call(self, z: torch.Tensor, i: int, kv: Record | Inject | None) -> torch.Tensor | None:
+    def _call(self, z: torch.Tensor, i: int, kv: Record | Inject | None, around: Axes) -> torch.Tensor | None:
         """None where the call ended early."""
         model, t, started, out = self.model, self.schedule.timestep(i), time.perf_counter(), None
-        with contextlib.suppress(Enough):
+        with contextlib.suppress(Enough), wrapping_of(model.unet).along(*around) if any(around) else contextlib.nullcontext():
             out = model.unet(
                 z.to(model.dtype),
                 t,

@@ -5,29 +5,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
+from ...delivery import needs_correspondence
 from ...engine import Request
-from ...kept.keys import hash_of
+from ...kept.keys import hash_of, key_of
 from ...memory import Rung
 from ...models.model import Model
 from ...progress import Progress
+from .attending import Attending
 from .background import Growth
+from .balance import Balance, balance_of
+from .canvas import Wrap, fitted
+from .edges import Mending
 from .finish import mode, share
 from .inputs import alpha_map, prepare_references, prepare_target
 from .inversion import InvertedImage
 from .keeping import Keeping
 from .latents import Latents
 from .network import Network
+from .places import Places
 from .plan import ImagePlan, Kept, Plan, Shape
+from .region import Region, free_latents
 from .room import Room
 from .settings import Settings
+from .turned import Copy
 from .windows import Grid, Windows, tiles
 
 
 @dataclass
 class Work:
-    """One run: what it works with, and its plan. references: turned copies included. glimpse: of the target, a few of its pixels."""
+    """One run: what it works with, and its plan. references: with their copies; copies: what these are. glimpse: a few of the target's
+    pixels.
+    """
 
     model: Model
     request: Request
@@ -37,8 +48,12 @@ class Work:
     keeping: Keeping
     rung: Rung
     references: list[InvertedImage]
+    copies: list[Copy]
+    balance: Balance | None
+    attending: Attending | None
     target: InvertedImage
     growth: Growth | None
+    region: Region | None
     glimpse: torch.Tensor
     plan: Plan | None = None
     keys: Keys | None = None
@@ -68,18 +83,22 @@ class Keys:
 
 def prepare(model: Model, request: Request, settings: Settings, progress: Progress, room: Room) -> Work:
     factor = model.codec.factor
-    pixels = prepare_references(request.references, settings.augment, factor, settings.seed)
-    target = prepare_target(request.target, request.references, factor, settings.seed)
+    pixels, copies = zip(*prepare_references(request, settings, factor), strict=True)
+    wrap = (settings.tile_x, settings.tile_y)
+    target = prepare_target(_mended(model, request, settings, progress), request.references, factor, settings.seed, wrap)
     sizes = [(x.shape[2] // factor, x.shape[3] // factor) for x in (*pixels, target)]
     rung, windows = room.choose(sizes[-1], sizes[:-1])
+    balance = balance_of(request, [copy.reference for copy in copies], sizes[-1], factor, wrap, model.device)
 
     keeping = Keeping(model, settings, rung)
-    references = [_image(keeping, x, size, windows) for x, size in zip(pixels, sizes, strict=False)]
+    references = [_image(keeping, x, size, windows, shown=copy.shown) for x, size, copy in zip(pixels, sizes, copies, strict=False)]
     network = Network(model, settings.steps, settings.last_up_levels, progress)
+    inverted = _image(keeping, target, sizes[-1], windows, wrap)
     work = Work(
-        model, request, settings, network, progress, keeping, rung, references,
-        target=_image(keeping, target, sizes[-1], windows),
+        model, request, settings, network, progress, keeping, rung, references, list(copies), balance,
+        _attending(request, settings, model, sizes[-1], list(copies), references), inverted,
         growth=_growth(model, request, settings, sizes[-1]),
+        region=_region(network, request, wrap, inverted),
         glimpse=target[..., ::8, ::8].clone(),
     )  # fmt: skip
     _plan(work)
@@ -88,17 +107,52 @@ def prepare(model: Model, request: Request, settings: Settings, progress: Progre
     return work
 
 
-def _image(keeping: Keeping, pixels: torch.Tensor, size: tuple[int, int], windows: Windows) -> InvertedImage:
-    grid = Grid(*size, windows)
-    key = keeping.image(pixels, grid.window if grid.count > 1 else None)
-    return InvertedImage(pixels, key, grid, tiles(*size, windows))
+def _mended(model: Model, request: Request, settings: Settings, progress: Progress) -> np.ndarray:
+    """The target; where it is to tile and its edges do not meet, with edges that do."""
+    wrap = (settings.tile_x, settings.tile_y)
+    if not any(wrap):
+        return request.target
+    device = "cuda" if model.device.type == "cuda" else "cpu"  # patches need double precision, which others lack
+    mending = Mending(request.references, wrap, settings.seed, device, alive=lambda: progress.beside(0.0, 0.0))
+    return mending.mend(request.target, request.mask)
+
+
+def _image(
+    keeping: Keeping,
+    pixels: torch.Tensor,
+    size: tuple[int, int],
+    windows: Windows,
+    wrap: Wrap = (False, False),
+    shown: torch.Tensor | None = None,
+) -> InvertedImage:
+    grid = Grid(*size, windows, wrap)
+    key = keeping.image(pixels, grid.window if grid.count > 1 else None, wrap)
+    key = key if shown is None else key_of("shown", key, hash_of(shown.numpy()))
+    return InvertedImage(pixels, key, grid, tiles(*size, windows), shown)
 
 
 def _growth(model: Model, request: Request, settings: Settings, size: tuple[int, int]) -> Growth | None:
     if settings.background_eta == 0 or request.target.shape[2] == 3:
         return None
-    alpha = alpha_map(request.target, model.codec.factor).to(model.device)
+    alpha = alpha_map(request.target, model.codec.factor, (settings.tile_x, settings.tile_y)).to(model.device)
     return Growth(alpha, size, settings.background_eta, settings.seed)
+
+
+def _attending(
+    request: Request, settings: Settings, model: Model, size: tuple[int, int], copies: list[Copy], references: list[InvertedImage]
+) -> Attending | None:
+    if mode(settings, model.family) == "finish" or not needs_correspondence(request, settings):
+        return None
+    places = Places(copies, [image.pieces for image in references], model.codec.factor)
+    return Attending(size, settings.steps - 2, places)  # the last step moves nothing and attends to nothing
+
+
+def _region(network: Network, request: Request, wrap: Wrap, target: InvertedImage) -> Region | None:
+    if request.mask is None or request.mask.min() > 0:
+        return None
+    factor = network.model.codec.factor
+    mask = fitted(torch.from_numpy(np.ascontiguousarray(request.mask))[None, None], factor, wrap)
+    return Region(free_latents(mask, factor).to(network.model.device), network, target)
 
 
 def _plan(work: Work) -> None:
@@ -111,10 +165,10 @@ def _plan(work: Work) -> None:
         "inverted": [r for r in rounds if work.keeping.has_latent(work.keys.inverted[r])],
         "sampled": [r for r in rounds if work.keeping.has_latent(work.keys.sampled[r])],
     }
-    hold = work.rung.kv != "recompute"
-    unaided = Plan(work.settings, shapes, target, hold, **stages)
+    hold, region = work.rung.kv != "recompute", work.region is not None
+    unaided = Plan(work.settings, shapes, target, hold, **stages, region=region)
     kept = [_look_up(work, *pair) for pair in zip(work.images, unaided.images, strict=True)]
-    work.plan = Plan(work.settings, shapes, target, hold, kept[:-1], kept[-1], **stages)
+    work.plan = Plan(work.settings, shapes, target, hold, kept[:-1], kept[-1], **stages, region=region)
     for image, plan in zip(work.images, work.plan.images, strict=True):
         image.plan = plan
         if not (plan.needs_encoding or (image is work.target and work.plan.needs_target)):
@@ -137,8 +191,10 @@ def _look_up(work: Work, image: InvertedImage, plan: ImagePlan) -> Kept:
 def _keys(work: Work) -> Keys:
     keys, before = Keys([], []), work.target.key
     growth = work.growth and [hash_of(work.growth.eta.cpu().numpy()), work.settings.seed]
+    more = [hash_of(work.region.free.cpu().numpy())] if work.region else []
+    more += [work.balance.key] if work.balance else []
     for p, s in work.settings.round_parameters():
         keys.inverted.append(work.keeping.inverted(before, work.target.key, p))
-        before = work.keeping.sampled(keys.inverted[-1], [image.key for image in work.references], s, growth)
+        before = work.keeping.sampled(keys.inverted[-1], [image.key for image in work.references], s, growth, *more)
         keys.sampled.append(before)
     return keys

@@ -47,5 +47,5 @@ def _calibrate(work: Work) -> float | None:
     seconds = [took for size, took in work.network.plain_calls if size == pixels]
     if not seconds:
         return None
-    calibration.note(model.hash, str(model.device), str(model.dtype).removeprefix("torch."), pixels, median(seconds))
+    calibration.note(model.hash.partition("+")[0], str(model.device), str(model.dtype).removeprefix("torch."), pixels, median(seconds))
     return round(median(seconds), 5)

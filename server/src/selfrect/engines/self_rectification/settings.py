@@ -60,6 +60,14 @@ class Settings:
         0,
         8192,
     )
+    adapt: int = setting(
+        0,
+        "Adapt",
+        "Steps of training on the reference before the network works; kept for the next picture from it. Some hundred sharpen its own "
+        "detail and take seconds on a GPU, minutes on a processor; 0: none, as in the paper",
+        0,
+        5000,
+    )
     patches: str = setting(
         "auto",
         "Patches",
@@ -67,8 +75,8 @@ class Settings:
         "for sharp detail; instead: no network; auto: instead with the embedded model, else off",
         choices=("auto", "off", "finish", "instead"),
     )
-    tile_x: bool = setting(False, "Tile X", "Left and right edge meet: the picture repeats sideways. The last step is then by patches")
-    tile_y: bool = setting(False, "Tile Y", "Upper and lower edge meet: the picture repeats upwards. The last step is then by patches")
+    tile_x: bool = setting(False, "Tile X", "Left and right edge meet: the picture repeats sideways")
+    tile_y: bool = setting(False, "Tile Y", "Upper and lower edge meet: the picture repeats upwards")
     colour_match: float = setting(
         1.0,
         "Colour match",
@@ -76,6 +84,19 @@ class Settings:
         "brings along stay. Patches need none",
         0.0,
         1.0,
+    )
+    true_pixels: float = setting(
+        0.0,
+        "True pixels",
+        "Rebuild the picture from the reference's own pixels, as sharp as they are: 0 keeps it as it was made, 1 replaces all of it",
+        0.0,
+        1.0,
+    )
+    estimate: str = setting(
+        "none",
+        "Estimate maps",
+        "Guess maps that the material lacks: the height from the base colour, the normal map from the height. A guess, not a measurement",
+        choices=("none", "height", "normal", "both"),
     )
     seed: int = 0
 
@@ -116,15 +137,12 @@ class Settings:
         if copies > MOST_COPIES:
             sentence = f"Angles, mirroring and scales together make {copies} copies of each reference."
             raise Problem("bad_input", sentence, f"At most {MOST_COPIES} can be worked with: give fewer angles or scales.")
-        if self.patches == "off" and (self.tile_x or self.tile_y):
-            sentence = "The picture is to tile, but patches are off: the network alone does not make edges meet."
-            raise Problem("bad_input", sentence, "Leave patches at auto, or choose finish or instead.")
         if not _is_number(self.seed, "int") or not 0 <= self.seed < 2**63:
             raise Problem("bad_input", f"seed is {self.seed!r}.", "Give a whole number from 0 to 2^63 − 1.")
 
     def as_dict(self) -> dict[str, Any]:
         """All parameters but the seed, JSON-ready, for the record."""
-        values = asdict(self)
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         del values["seed"]
         return values
 

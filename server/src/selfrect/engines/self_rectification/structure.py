@@ -18,7 +18,7 @@ def structure_preserving_inversion(network: Network, z: torch.Tensor, target: In
     for i in network.schedule.moving():
 
         def eps_of(part: torch.Tensor, box: Box, i: int = i) -> torch.Tensor:
-            return network.eps(part, i, target.at(i, box) if i < p else None)
+            return network.eps(part, i, target.at(i, box) if i < p else None, grid.around)
 
         z = network.schedule.up(z, grid.blend(z, i, eps_of), i)
     return z
