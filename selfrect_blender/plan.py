@@ -13,6 +13,7 @@ import bpy
 from . import main_thread
 from .host.job import Job, JobState
 from .host.request import RectifyRequest
+from .scene import references
 from .ui import engine_settings
 
 _seen: dict[str, Any] | None = None  # what was chosen at the last look
@@ -43,14 +44,16 @@ def _look() -> None:
 def _question(scene: bpy.types.Scene) -> dict[str, Any] | None:
     """The params of `plan`; None where an image is missing or not in memory."""
     choices = scene.selfrect
-    images = (choices.reference, choices.target)
+    further = references.chosen(scene)
+    images = (choices.target, choices.reference, *(used.image for used in further.references))
     if not all(image and image.has_data for image in images):
         return None
-    reference, target = (list(image.size) for image in images)
+    target, *of_references = (list(image.size) for image in images)
+    target = list(further.size) if all(further.size) else target
     return {
         "engine": RectifyRequest.engine,
         **{name: getattr(choices, name) for name in ("model", "device", "dtype")},
-        "sizes": {"references": [reference], "target": target},
+        "sizes": {"references": of_references, "target": target},
         "settings": engine_settings.values(scene),
     }
 

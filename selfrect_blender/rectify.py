@@ -21,6 +21,8 @@ from .host.request import RectifyRequest
 from .scene import history, images, landing, map_pictures, maps
 from .scene.references import Further, Outside, Raw
 
+_PICTURES = history.PICTURES
+
 
 @dataclass
 class PixelsRequest(RectifyRequest):
@@ -65,12 +67,12 @@ def order(
     reference: bpy.types.Image | None,
     target: bpy.types.Image | None,
     further: Further | None = None,
-    follow: Iterable[maps.Map] = (),
+    follow: Iterable[maps.Map | tuple[maps.Map, ...]] = (),
     **choices: Any,
 ) -> Order:
     """Copy what the request needs out of the .blend. choices: model, device, dtype, seed, settings of RectifyRequest.
 
-    follow: maps over the reference that the result shall have too.
+    follow: maps over the reference that the result shall have too, see `maps.together`.
     Raises Problem bad_input where an image cannot be read; nothing in the .blend has changed then, nor after success.
     """
     images.check(target, "target")  # before the reference is copied
@@ -81,12 +83,12 @@ def order(
     raw_maps = map_pictures.read(of_each, reference)
     return Order(
         request=PixelsRequest([], None, **choices, raw=raw, raw_maps=raw_maps),
-        result_name=f"{images.stem(reference.name)} rectified",
+        result_name=f"{images.stem(reference.name)} {'healed' if further.heal else 'rectified'}",
         scene_name=scene.name,
         reference_name=reference.name,
         target_name=target.name,
         size=raw.size,
-        choices=choices,
+        choices={**choices, _PICTURES: further.names()},
         landing=lands,
         outside=raw.outside(lands),
         maps=tuple(each.wanted for each in raw_maps),

@@ -74,3 +74,44 @@ def _box_blur(mask: np.ndarray, reach: int) -> np.ndarray:
     """The mean over 2 · reach + 1 rows; nothing lies outside."""
     sums = np.cumsum(np.pad(mask, ((reach + 1, reach), (0, 0))), axis=0, dtype=np.float64)
     return ((sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)).astype(np.float32)
+
+
+def shaded(corners: np.ndarray, values: np.ndarray, box: Box) -> np.ndarray:
+    """(h, w): values (n, 3) at the corners of triangles (n, 3, 2), straight between them; the larger where triangles overlap."""
+    result = np.zeros((box.height, box.width), np.float32)
+    corners = np.asarray(corners, np.float64).reshape(-1, 3, 2) - (box.x0, box.y0)
+    wanted = np.flatnonzero(np.asarray(values).max(1) > 0)
+    for triangle, value in zip(corners[wanted], np.asarray(values, np.float64)[wanted], strict=True):
+        x0, y0 = np.maximum(np.floor(triangle.min(0)).astype(int), 0)
+        x1, y1 = np.minimum(np.ceil(triangle.max(0)).astype(int), (box.width, box.height))
+        (ax, ay), (bx, by) = triangle[1] - triangle[0], triangle[2] - triangle[0]
+        area = ax * by - ay * bx
+        if x1 <= x0 or y1 <= y0 or area == 0:
+            continue
+        x = np.arange(x0, x1) + 0.5 - triangle[0, 0]
+        y = (np.arange(y0, y1) + 0.5 - triangle[0, 1])[:, None]
+        along, up = (x * by - y * bx) / area, (y * ax - x * ay) / area
+        inside = (along >= -1e-6) & (up >= -1e-6) & (along + up <= 1 + 1e-6)
+        shade = np.where(inside, value[0] + along * (value[1] - value[0]) + up * (value[2] - value[0]), 0)
+        place = result[y0:y1, x0:x1]
+        np.maximum(place, shade, out=place, casting="same_kind")
+    return np.clip(result, 0, 1)
+
+
+def fading(inner: np.ndarray, outer: np.ndarray, box: Box, steps: int = 24) -> np.ndarray:
+    """1 inside a closed curve (n, 2), falling evenly to 0 at another one around it, point for point."""
+    if np.array_equal(inner, outer):
+        return polygon(inner, box)
+    parts = (np.arange(steps) + 0.5) / steps
+    return np.mean([polygon(inner + part * (outer - inner), box) for part in parts], axis=0, dtype=np.float32)
+
+
+def bezier(points: np.ndarray, cyclic: bool, steps: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Points (m, 2) along a curve, and where each is: its segment's number and how far along. points: (n, 3, 2), handles around each."""
+    start = points if cyclic else points[:-1]
+    end = np.roll(points, -1, axis=0) if cyclic else points[1:]
+    t = (np.arange(steps) / steps)[None, :, None]
+    s = 1 - t
+    a, b, c, d = start[:, None, 1], start[:, None, 2], end[:, None, 0], end[:, None, 1]
+    curve = s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d
+    return curve.reshape(-1, 2), (np.arange(len(start))[:, None] + t[0, :, 0]).reshape(-1)

@@ -15,9 +15,10 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from . import editors, targets
+from . import editors, references, targets
 
 _MARK = "selfrect_history"
+PICTURES = "pictures"  # the key under which the names of further pictures lie, see `references`
 _ENGINE_SETTINGS = "settings"  # the key under which the engine's own settings lie in what `rectify.order` takes
 
 
@@ -166,6 +167,7 @@ def recall(entry: SelfrectEntry, scene: bpy.types.Scene) -> list[str]:
     """Set the panel as it was for this result, the reference too; returns what this version has no property for."""
     choices = dict(settings_of(entry))
     own = choices.pop(_ENGINE_SETTINGS, {})
+    references.recall(scene, choices.pop(PICTURES, {}))
     if entry.reference:
         scene.selfrect.reference = entry.reference
     left = _set(scene.selfrect, choices)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..edit import arranging, compositing, masks
-from ..edit.boxes import Box
+from ..edit import arranging, compositing
 from ..host.engine_source import inputs, problems
-from . import color_spaces, images
+from . import color_spaces, images, masks
 
 #: identifier, name, description: the items of the operator's property
 MODES = (
@@ -60,7 +59,7 @@ def new_target(
     source_image = paint_slot(context or bpy.context) if mode == "SLOT" else reference
     source = images.read(source_image, "reference")
     size = _size(source, mode, layout)
-    coverage = _islands(context or bpy.context, *size, layout.margin) if mode == "UV" else None
+    coverage = masks.islands(context or bpy.context, *size, layout.margin) if mode == "UV" else None
     picture = _picture(source, mode, seed, layout, size, coverage)
     name = f"{images.stem(source_image.name)} target"
     is_data = source.encoding == "data"
@@ -122,28 +121,6 @@ def _picture(source: images.Pixels, mode: str, seed: int, layout: Layout, size: 
         return picture
     resized = arranging.fitted(picture if source.premultiplied else compositing.multiplied(picture), *size, layout.fit)
     return resized if source.premultiplied else compositing.divided(resized)
-
-
-def _islands(context: bpy.types.Context, width: int, height: int, margin: int) -> np.ndarray:
-    """(height, width), 1 inside the UV islands of the active object. Raises Problem bad_input."""
-    owner = context.view_layer.objects.active
-    if owner is None or owner.type != "MESH" or not (owner.mode == "EDIT" or owner.data.uv_layers.active):
-        raise problems.Problem(
-            "bad_input", "The active object has no UV map.", "Select a mesh that is unwrapped (UV > Unwrap in Edit Mode)."
-        )
-    if owner.mode == "EDIT":
-        owner.update_from_editmode()
-    mesh = owner.data
-    layer = mesh.uv_layers.active
-    if layer is None or not len(mesh.polygons):
-        raise problems.Problem("bad_input", "The active object has no UV map.", "Unwrap it first (UV > Unwrap in Edit Mode).")
-    mesh.calc_loop_triangles()
-    corners = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-    mesh.loop_triangles.foreach_get("loops", corners)
-    places = np.empty(len(mesh.loops) * 2, np.float32)
-    layer.data.foreach_get("uv", places)
-    triangles = places.reshape(-1, 2)[corners] * (width, height)
-    return masks.grown(masks.triangles(triangles, Box(0, 0, width, height)), margin)
 
 
 def _alpha_mode(reference: bpy.types.Image, mode: str) -> str:

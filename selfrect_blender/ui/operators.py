@@ -16,7 +16,7 @@ from .. import main_thread
 from .. import rectify as job
 from ..host import artist_settings
 from ..host.engine_source import problems
-from ..scene import images, maps, materials
+from ..scene import images, maps, materials, references
 from . import engine_settings, properties, reasons
 from .translations import say
 
@@ -56,27 +56,53 @@ class Ordering:
         "detail": FloatProperty(name="Detail", description=properties.DETAIL, min=0, max=1, default=artist_settings.DEFAULT),
         "quality": EnumProperty(name="Quality", description=properties.QUALITY, items=properties.QUALITIES, default="STANDARD"),
         "with_maps": BoolProperty(name="With Maps", description=properties.WITH_MAPS, default=True),
+        "more_references": StringProperty(
+            name="Further References", description="Names, or [name, weight, region], as a JSON list; empty: the panel's"
+        ),
+        "weight": FloatProperty(name="Weight", description=properties.WEIGHT, min=0.01, max=100, default=1),
+        "region": StringProperty(name="Region", description="An image's name; empty: the panel's"),
+        "mask": StringProperty(name="Mask", description="An image's name; empty: the panel's"),
+        "width": IntProperty(name="Width", description=properties.SIZE, min=0, max=16384),
+        "height": IntProperty(name="Height", description=properties.SIZE, min=0, max=16384),
         "maps": StringProperty(name="Maps", description="Instead of the material's: normal=IMAGE, roughness=IMAGE, by names in the file"),
         "wait": BoolProperty(name="Wait", description="Return when the result is there; always so in background mode"),
         **engine_settings.properties(engine_settings.shipped()),
     }
 
-    def order(self, context: bpy.types.Context) -> job.Order:
-        """The panel's choices, save what the caller gave as arguments. Raises Problem bad_input."""
+    def order(self, context: bpy.types.Context, heals: bpy.types.Image | None = None) -> job.Order:
+        """The panel's choices, save what the caller gave as arguments. Raises Problem bad_input.
+
+        heals: the image that is reference and target at once.
+        """
         choices, given = context.scene.selfrect, self.properties.is_property_set
         settings = self._with_sliders(choices, engine_settings.values(context.scene))
         settings.update({name: engine_settings.value(self, name) for name in settings if hasattr(self, name) and given(name)})
-        reference = image_of(self.reference, reasons.reference(context), "reference")
+        reference = heals or image_of(self.reference, reasons.reference(context), "reference")
         return job.order(
             context.scene,
             reference,
-            image_of(self.target, choices.target, "target"),
+            heals or image_of(self.target, choices.target, "target"),
+            further=self._further(context, heals is not None),
             follow=self._follow(context, reference),
             settings=settings,
             **{name: getattr(self if given(name) else choices, name) for name in _CHOICES},
         )
 
-    def _follow(self, context: bpy.types.Context, reference: bpy.types.Image | None) -> list[maps.Map]:
+    def _further(self, context: bpy.types.Context, heal: bool) -> references.Further:
+        panel, given = references.chosen(context.scene), self.properties.is_property_set
+        mask = image_of(self.mask, panel.mask, "mask")
+        others = references.listed(self.more_references, images.by_name) if self.more_references else panel.references
+        if heal:  # a hole is filled from what is around it, unless it is said otherwise
+            return references.Further(others if self.more_references else (), mask=mask, heal=True)
+        return references.Further(
+            others,
+            self.weight if given("weight") else panel.weight,
+            image_of(self.region, panel.region, "region"),
+            mask,
+            (self.width if given("width") else panel.size[0], self.height if given("height") else panel.size[1]),
+        )
+
+    def _follow(self, context: bpy.types.Context, reference: bpy.types.Image | None) -> list:
         if self.maps:
             return maps.listed(self.maps, images.by_name)
         wanted = (self if self.properties.is_property_set("with_maps") else context.scene.selfrect).with_maps

@@ -19,11 +19,11 @@ class _RectifyPanel:
         """From top to bottom in the order of the work."""
         layout, choices = self.layout, context.scene.selfrect
         setup_panel.draw_state(layout, context)
-        _draw_image(layout, choices, "reference", "Reference")
+        draw_image(layout, choices, "reference", "Reference")
         found = None if choices.reference else reasons.reference(context)
         if found:
             layout.label(text=say("From the material: {name}", name=found.name), icon="MATERIAL", translate=False)
-        _draw_image(layout, choices, "target", "Target")
+        draw_image(layout, choices, "target", "Target")
         row = layout.row()
         row.enabled = not reasons.new_target(context)  # the line beneath Rectify tells the same
         row.operator_menu_enum("selfrect.new_target", "mode", text="New Target", icon="ADD")
@@ -32,11 +32,11 @@ class _RectifyPanel:
         progress.draw(context, layout)
         if choices.result:
             layout.separator()
-            _draw_image(layout, choices, "result", "Result")
+            draw_image(layout, choices, "result", "Result")
             draw_button(context, layout, "selfrect.apply_to_material", "MATERIAL", reasons.apply(context))
 
 
-def _draw_image(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup, name: str, title: str) -> None:
+def draw_image(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup, name: str, title: str) -> None:
     """A line to choose an image, and a button that shows it in the editor."""
     layout.label(text=title)
     row = layout.row(align=True)

@@ -23,6 +23,7 @@ TAB = "Rectify"
 SUFFIXES = {"IMAGE_EDITOR": "image", "NODE_EDITOR": "shader", "VIEW_3D": "view3d"}
 #: bl_order of the sub-panels: the order of the artist's work, then what is set up once
 EDIT_TARGET, SETTINGS, EXPLORE, RESULTS, COMPARE, MATERIAL, MODELS, ENGINE = range(10, 90, 10)
+REFERENCES, REGION = EDIT_TARGET + 3, EDIT_TARGET + 6
 MAPS = SETTINGS + 5
 
 

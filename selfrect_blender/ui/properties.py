@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from .. import main_thread
 from ..host import artist_settings
@@ -14,6 +14,10 @@ from .translations import mark
 STRUCTURE = mark("How strictly the target's layout is kept: 0 lets shapes drift towards the reference's, 1 holds each where it was put")
 DETAIL = mark("How much of the reference comes in: 0 keeps what the target shows, 1 redraws all of it from the reference")
 QUALITY = mark("How much time goes into the picture")
+MASK = mark("White where the picture may change; black stays as the target is, to the last bit. Empty: everywhere")
+REGION = mark("White where in the result this reference counts. Empty: everywhere")
+WEIGHT = mark("How much of this reference is used beside the others")
+SIZE = mark("Of the result, in pixels; 0: as the target is, or in its proportions")
 SEED = mark("Another number draws what is left open differently; the same one repeats it")
 QUALITIES = (
     ("DRAFT", "Draft", "Shows quickly where things go; fine detail is left rough"),
@@ -87,12 +91,31 @@ def _image(name: str, description: str) -> PointerProperty:
     return PointerProperty(type=bpy.types.Image, name=name, description=description, poll=_can_be_chosen)
 
 
+def _weight() -> FloatProperty:
+    return FloatProperty(name="Weight", description=WEIGHT, default=1, min=0.01, max=100, soft_max=10)
+
+
+class SelfrectReference(bpy.types.PropertyGroup):
+    """One more reference."""
+
+    image: _image("Image", "A texture that the result should look like, too")
+    weight: _weight()
+    region: _image("Region", REGION)
+
+
 class SelfrectScene(bpy.types.PropertyGroup):
     """Choices of the "Rectify" tab."""
 
     reference: _image("Reference", "The texture that the result should look like")
     target: _image("Target", "The rough edit whose layout the result keeps; transparent parts are filled")
     result: _image("Result", "The last result")
+    reference_weight: _weight()
+    reference_region: _image("Region", REGION)
+    references: CollectionProperty(type=SelfrectReference)
+    reference_index: IntProperty(name="Further Reference", description="The one that is looked at")
+    mask: _image("Mask", MASK)
+    result_width: IntProperty(name="Width", description=SIZE, min=0, max=16384, subtype="PIXEL")
+    result_height: IntProperty(name="Height", description=SIZE, min=0, max=16384, subtype="PIXEL")
     with_maps: BoolProperty(name="Maps", description=WITH_MAPS, default=True)
     model: StringProperty(
         name="Model",
@@ -121,7 +144,7 @@ class SelfrectScene(bpy.types.PropertyGroup):
     steps_before: IntProperty(description="T when the sliders' steps were last worked out", default=50, options={"HIDDEN"})
 
 
-_register, _unregister = bpy.utils.register_classes_factory((SelfrectScene,))
+_register, _unregister = bpy.utils.register_classes_factory((SelfrectReference, SelfrectScene))
 
 
 def register() -> None:

@@ -40,6 +40,11 @@ def rectify(context: bpy.types.Context) -> str:
     return _image(reference(context), "reference") or _image(context.scene.selfrect.target, "target") or engine()
 
 
+def heal(context: bpy.types.Context) -> str:
+    """Why no hole can be filled."""
+    return _image(context.scene.selfrect.target or reference(context), "target") or engine()
+
+
 def edit_target(context: bpy.types.Context) -> str:
     """Why there is nothing to edit."""
     return _image(context.scene.selfrect.target, "target")

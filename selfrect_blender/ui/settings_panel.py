@@ -6,12 +6,12 @@ from __future__ import annotations
 import bpy
 
 from ..host import artist_settings
-from . import engine_settings, places
+from . import engine_settings, maps_panel, places
 from .presets import SELFRECT_PT_presets
 from .translations import say
 
 #: what an engine may declare that an artist sets often; the rest of what it declares stands under Advanced
-OFTEN = ("tile_x", "tile_y", "width", "height", "augment", "background_eta")
+OFTEN = ("tile_x", "tile_y", "width", "height", "augment", "turns", "flips", "colour_match", "background_eta")
 _MIXED = ("steps", *artist_settings.CURVES)
 
 
@@ -40,9 +40,12 @@ class _Settings:
         column = layout.column(align=True)
         for name in (name for name in names if name in OFTEN):
             column.prop(scene.selfrect_settings, name)
+        row = layout.row(align=True)
+        row.prop(scene.selfrect, "result_width")
+        row.prop(scene.selfrect, "result_height")
         layout.prop(scene.selfrect, "seed")
         layout.prop(scene.selfrect, "model")
-        _draw_advanced(layout, scene, [name for name in names if name not in OFTEN])
+        _draw_advanced(layout, scene, [name for name in names if name not in (*OFTEN, *maps_panel.SETTINGS)])
 
 
 def _draw_slider(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup, values: dict, name: str) -> None:

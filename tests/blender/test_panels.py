@@ -75,6 +75,10 @@ def test_shows_sentence_remedy_and_details_of_a_problem(extension, engine, panel
     assert {"selfrect.copy_details", "selfrect.rectify"} <= set(operators)
 
 
+_SIZE = ("result_width", "result_height")
+_OF_MAPS = {"true_pixels", "estimate"}  # stand in the panel of the maps
+
+
 @pytest.fixture
 def settings_panel(extension):
     return bpy.types.SELFRECT_PT_settings_image
@@ -88,7 +92,8 @@ def test_settings_are_those_that_the_engine_declares(extension, settings_panel):
     declared = [setting["name"] for setting in extension.engine_settings.shipped()]
     assert {"steps", "p1", "injection"} <= set(declared)
     shown = properties(settings_panel, advanced_open=True)
-    assert sorted(shown) == sorted(["structure", "detail", "quality", "seed", "model", "device", "dtype", *declared])
+    own = ["structure", "detail", "quality", *_SIZE, "seed", "model", "device", "dtype"]
+    assert sorted(shown) == sorted([*own, *(set(declared) - _OF_MAPS)])
     assert shown[:3] == ["structure", "detail", "quality"]
     assert not {"steps", "p1", "s1", "p2", "s2", "injection", "device"} & set(properties(settings_panel))
 
@@ -99,7 +104,7 @@ def test_an_engine_without_these_steps_gets_no_sliders(extension, settings_panel
     shipped = extension.engine_settings.shipped()
     try:
         extension.engine_settings._adopt({"engines": [{"name": "self-rectification", "settings": [one]}]})
-        assert properties(settings_panel, advanced_open=True) == ["seed", "model", "iterations", "device", "dtype"]
+        assert properties(settings_panel, advanced_open=True) == [*_SIZE, "seed", "model", "iterations", "device", "dtype"]
     finally:
         extension.engine_settings._adopt({"engines": [{"name": "self-rectification", "settings": shipped}]})
 

@@ -256,6 +256,7 @@ MISDEEDS = {
     "odd_progress": lambda engine, request: engine.progress(request.id, -1, 5),
     "nan_image": image(lambda target: target * np.float32(np.nan)),
     "uint8_image": image(lambda target: (target * 255).astype(np.uint8)),
+    "grey_image": image(lambda target: np.full_like(target, 0.5)),
     "small_image": image(lambda target: target[::2]),
     "rgba_image": image(lambda target: np.concatenate([target, target[..., :1]], -1)),
 }
