@@ -19,7 +19,7 @@ import plain_way  # noqa: E402
 import subjects  # noqa: E402
 import torch  # noqa: E402
 from selfrect import device as devices  # noqa: E402
-from selfrect.engines.self_rectification.kv_injection import KeyValues  # noqa: E402
+from selfrect.engines.self_rectification.kv_injection import KeyValues, Offered  # noqa: E402
 from selfrect.engines.self_rectification.network import Network  # noqa: E402
 from selfrect.models.loading import load_model  # noqa: E402
 from selfrect.progress import Progress  # noqa: E402
@@ -70,7 +70,7 @@ def of_ours(
             return lambda: loaded.codec.encode(torch.zeros(1, 3, side, side))
         if kind == "decode":
             return lambda: loaded.codec.decode(z)
-        others = KeyValues.joined([own] * int(kind.split()[1]))
+        others = Offered.joined([own] * int(kind.split()[1]))
         return lambda: network.eps(z, 25, others)
 
     result = _measure({kind: call(kind) for kind in kinds}, repeat, loaded.device, str(loaded.dtype).removeprefix("torch."))
