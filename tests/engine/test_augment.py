@@ -125,7 +125,7 @@ def rough(reference, pose, drawn=None):
 
 @pytest.mark.parametrize("pose", [Pose(math.radians(60)), Pose(0.0, True), Pose(math.radians(150), True), Pose(0.0, False, 2.0)])
 def test_the_pose_of_the_pieces_is_found(pose):
-    reference = grain(96, 96, seed=3) * np.linspace(0.6, 1, 96, dtype=np.float32)[None, :, None]
+    reference = grain(64, 64, seed=3) * np.linspace(0.6, 1, 64, dtype=np.float32)[None, :, None]
     found = find_poses(Request([reference], rough(reference, pose)), 0)
     assert found
     best = found[0]
@@ -134,9 +134,9 @@ def test_the_pose_of_the_pieces_is_found(pose):
 
 
 def test_upright_pieces_ask_for_no_copies():
-    reference = grain(96, 96, seed=3)
+    reference = grain(64, 64, seed=3)
     assert find_poses(Request([reference], rough(reference, Pose())), 0) == []
-    assert find_poses(Request([reference], np.zeros((96, 96, 4), np.float32)), 0) == []
+    assert find_poses(Request([reference], np.zeros((64, 64, 4), np.float32)), 0) == []
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90, 135])
@@ -154,10 +154,10 @@ def test_grain_without_a_direction_has_none():
 
 def test_what_was_drawn_is_followed_by_its_directions():
     """Strokes that are in no reference run at 60°, the reference's grain at 0°: a copy is turned by 60°."""
-    y, x = np.mgrid[:96, :96] - 48
+    y, x = np.mgrid[:64, :64] - 32
     across = -np.sin(math.radians(60)) * x + np.cos(math.radians(60)) * y
     strokes = np.repeat((np.sin(across / 1.5) > 0)[..., None], 3, 2).astype(np.float32) * np.array([1, 0.1, 0], np.float32)
-    (found,) = find_poses(Request([grain(96, 96)], rough(grain(96, 96), Pose(), strokes)), 0)
+    (found,) = find_poses(Request([grain(64, 64)], rough(grain(64, 64), Pose(), strokes)), 0)
     assert abs(math.degrees(found.angle) % 180 - 60) <= 8
     assert found[1:] == (False, 1.0)
 
