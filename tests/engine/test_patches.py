@@ -45,7 +45,9 @@ def made():
 def test_what_was_cut_from_the_reference_comes_back_exactly(made):
     target, _ = pasted()
     assert made.picture.shape == target.shape
-    assert (made.picture - target)[:, 20:44, 22:42].abs().max() < 1e-4
+    assert (made.picture - target)[:, 20:44, 22:42].abs().max() < 2e-3  # where borders are spread its brightness gives a little
+    apart = synthesize(*pasted(), [REFERENCE], replace(UPRIGHT, joined=0.0)).picture
+    assert (apart - target)[:, 20:44, 22:42].abs().max() < 1e-4
 
 
 def test_the_correspondence_says_where_the_piece_was_cut(made):
@@ -148,7 +150,7 @@ def test_several_references_of_different_sizes():
     others = [REFERENCE, drawing(56, 64, seed=5).mul(0.3)]
     target, placed = pasted()
     target[:, 12:52, 14:50] = others[1][:, 8:48, 10:46]
-    made = synthesize(target, placed, others, UPRIGHT)
+    made = synthesize(target, placed, others, replace(UPRIGHT, joined=0.0))
     assert (made.correspondence.reference[20:44, 22:42] == 1).float().mean() > 0.95
     assert (made.picture - target)[:, 20:44, 22:42].abs().max() < 1e-3
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from .resizing import resized
 from .sources import Pose, Sources
 
 
@@ -101,6 +102,11 @@ class Reader:
         self.maps, self.field, self.normals = maps, field, normals
         self.steps = field.steps()
         self.sizes = torch.tensor(field.sizes, dtype=torch.float32)
+
+    def of_sizes(self) -> Reader:
+        """The same with maps in pixels as large as the field's."""
+        sized = [resized(one, (height, width)) for one, (width, height) in zip(self.maps, self.field.sizes, strict=True)]
+        return Reader(sized, self.field, self.normals)
 
     def at(self, row: torch.Tensor, column: torch.Tensor, beside_y: torch.Tensor, beside_x: torch.Tensor) -> torch.Tensor:
         """(C, n, m), as the pixel [row, column] of the field goes on at (beside_y, beside_x) px from its middle; these broadcast."""

@@ -26,8 +26,9 @@ _SEARCHED = 1280 * 1280  # px: of a larger picture the field is found on a small
 _SOURCES = 12e6  # px of all sources together
 _COARSEST = 48  # px of the shorter side
 _PATCH, _DIMENSIONS = 7, 24
+_AT_JOINTS = 3  # px, of the patches that say where pieces are joined
 _ROUNDS = (4, 2)  # of the search, coarsest and finer levels
-_JOINT, _DIFFERENCE = 0.01, 0.1  # of the variance of patches: what joints cost, and differences there as large as the colours' spread
+_JOINT, _DIFFERENCE = 0.05, 0.3  # of the variance of patches: what joints cost, and differences there as large as the colours' spread
 _ENOUGH = 2e-4  # of the variance: what is nearer needs no better match
 
 
@@ -119,16 +120,19 @@ class _Level:
         self.size = tuple(self.result.shape[1:])
         self.poses, self.opaque = poses, opaque
         self.sources = make_sources(self.references, poses, opaque)
-        self.allowed = allowed_middles(self.sources.valid, _PATCH)
-        self.basis = patch_basis(self.sources.pictures, self.allowed, _PATCH, _DIMENSIONS)
-        theirs = descriptors(self.sources.pictures, self.basis)
-        self.variance = float(theirs[self.allowed].var(0).sum())
-        ours = descriptors(self.result[None], self.basis, self.wrap)[0]
-        self.search = Search(ours, theirs, self.allowed, run.generator, run.alive)
+        self.search, self.variance = self._search(_PATCH)
+
+    def _search(self, patch: int) -> tuple[Search, float]:
+        """For patches of so many pixels, and the variance of these."""
+        pictures, allowed = self.sources.pictures, allowed_middles(self.sources.valid, patch)
+        basis = patch_basis(pictures, allowed, patch, _DIMENSIONS)
+        theirs = descriptors(pictures, basis)
+        ours = descriptors(self.result[None], basis, self.wrap)[0]
+        return Search(ours, theirs, allowed, self.run.generator, self.run.alive), float(theirs[allowed].var(0).sum())
 
     def anew(self) -> torch.Tensor:
         """Each patch compared with all."""
-        every = torch.arange(self.size[0] * self.size[1], device=self.allowed.device)
+        every = torch.arange(self.size[0] * self.size[1], device=self.result.device)
         return self.search.exhaustive(every)[0].view(self.size)
 
     def improved(self, matches: torch.Tensor, rounds: int) -> torch.Tensor:
@@ -153,8 +157,9 @@ class _Level:
         """In pieces that are as large as they can be."""
         layers = make_sources(self.run.layers, self.poses, self.opaque).pictures.permute(0, 2, 3, 1).flatten(0, 2)
         spread = float(torch.cat([m.flatten(1) for m in self.run.layers], 1).var(1).sum())
-        joint, price = _JOINT * self.variance, _DIFFERENCE * self.variance / max(spread, 1e-9)
-        return coherent(matches, self.search, layers, joint, price, self.wrap, self.run.alive)
+        search, variance = self._search(_AT_JOINTS)
+        joint, price = _JOINT * variance, _DIFFERENCE * variance / max(spread, 1e-9)
+        return coherent(matches, search, layers, joint, price, self.wrap, self.run.alive)
 
     def field(self, matches: torch.Tensor) -> Correspondence:
         shift = moved(self.result, self.sources.pictures, matches, self.wrap)

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 
 from .resizing import resized
 
 _LEAST = 1e-3  # of the most wanted: less than this is nothing
 _NEVER = 1e3  # times the variance
-_DEAR = 0.05  # times the variance, for each factor of e that a reference is wanted less
+_DEAR = 0.05  # times the variance, for each factor of e that a reference is wanted less, or a pose was placed less
+_NEAR = 0.15  # of the shorter side: from how far what was placed tells how its surroundings are turned
+_RARE = 0.01  # of all that was placed nearby: less does not count less
 
 
 class Leaning:
@@ -50,3 +53,24 @@ class Leaning:
         areas = self.wanted.new_tensor(places)[:, None, None]
         shares = (areas * self.wanted / (areas * self.wanted).sum(0)).flatten(1).mean(1)
         return (shares * sum(places) / areas.flatten()).clamp_min(1e-6).tolist()
+
+
+def pose_prices(poses: torch.Tensor, count: int, size: tuple[int, int], wrap: tuple[bool, bool]) -> torch.Tensor:
+    """(count, H, W), of the variance: dear are poses in which little was placed near a pixel. poses (H·W,): of each pixel, −1 for none."""
+    placed = F.one_hot(poses + 1, count + 1).T[1:].float().view(1, count, *size)
+    total = placed.sum((2, 3), keepdim=True)
+    near = _blurred(placed, max(1.0, _NEAR * min(size)), wrap) + 1e-4 * total / total.sum()
+    share = (near / near.amax(1, keepdim=True))[0]
+    return -_DEAR * share.clamp_min(_RARE).log()
+
+
+def _blurred(x: torch.Tensor, sigma: float, wrap: tuple[bool, bool]) -> torch.Tensor:
+    """(1, C, H, W), Gaussian; beyond edges that do not go around is nothing."""
+    for axis, around in ((3, wrap[0]), (2, wrap[1])):
+        length = x.shape[axis]
+        line = torch.arange(length, device=x.device)
+        apart = (line[:, None] - line).abs()
+        apart = torch.minimum(apart, length - apart) if around else apart
+        kernel = torch.exp(-0.5 * (apart / sigma) ** 2)
+        x = torch.tensordot(x, kernel / kernel.sum(1).mean(), ([axis], [0])).movedim(-1, axis)
+    return x

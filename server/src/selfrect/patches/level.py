@@ -10,17 +10,17 @@ import torch
 import torch.nn.functional as F
 
 from .given import Given
+from .leaning import pose_prices
 from .nearest import Search, allowed_middles, descriptors, patch_basis
 from .resizing import resized, resized_part, size_of
 from .sources import Pose, Sources, make_sources
-from .start import quilt
+from .start import grown, quilt
 from .usage import Usage
 from .vote import vote
 
 if TYPE_CHECKING:
     from .synthesis import Options
 
-SEARCHED = 1280 * 1280  # px: at larger levels matches are only enlarged, so that memory and time stay bounded
 ENOUGH = 2e-4  # of the variance: what is nearer needs no better match
 _PRICE = 0.03  # of the variance: what a place costs that is used twice as often as the average
 _MOST_USED = 10.0
@@ -42,30 +42,28 @@ class Level:
         guidance: float,
         generator: torch.Generator,
         alive: Callable[[], None],
+        searched: bool = True,
     ):
+        self.searched = searched
         self.given, self.options, self.generator, self.alive = given, options, generator, alive
         references, opaque = given.sources(scale)
         self.scale, self.size = scale, size_of(given.target, scale)
         self.sources = make_sources(references, poses, opaque)
         leaning = given.leaning and given.leaning.resized(self.size)
-        self.prices = None if leaning is None else leaning.prices()
+        self.prices = None if leaning is None else leaning.prices()[self.sources.references]
         expected = None if leaning is None else leaning.expected([r.shape[1] * r.shape[2] for r in references])
-        self.usage = Usage(self.sources, references, expected)
+        self.usage, self._used, self.poses = Usage(self.sources, references, expected), None, len(poses)
+        self._grown = torch.full(self.size, -1, device=given.target.device)
         self.guide, self.placed = resized_part(given.target, given.placed, self.size)
         self.kept = given.kept(self.size)
         self.weight = resized(softened[None], self.size)[0].reshape(-1) * (guidance * options.patch**2)
         self.colours = self.sources.pictures.permute(0, 2, 3, 1).reshape(-1, 3)
-        if not self.searched:
+        if not searched:
             return
         self.allowed = allowed_middles(self.sources.valid, options.patch)
         self.basis = patch_basis(self.sources.pictures, self.allowed, options.patch, options.dimensions)
         self.theirs = descriptors(self.sources.pictures, self.basis)
         self.variance = self.theirs[self.allowed].var(0).sum()
-
-    @property
-    def searched(self) -> bool:
-        """Whether patches are searched for at this size."""
-        return self.size[0] * self.size[1] <= SEARCHED
 
     def begin(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The first picture, and matches: those of the blocks, else the best by comparing with all."""
@@ -74,16 +72,48 @@ class Level:
         else:
             room = min(min(size_of(r, self.scale)) for r in self.given.references)
             block = max(self.options.patch, min(round(self.options.block * min(self.size)), room // 2, *self.size))
-            prices = None if self.prices is None else self.prices.expand(-1, self.placed.numel()).view(-1, *self.size)
+            known, guide = (self.placed > 0.5) | (self._grown >= 0), self.guide
+            guide = torch.where(self._grown >= 0, self.colours[self._grown.clamp_min(0)].permute(2, 0, 1), guide)
             picture, matches = quilt(
-                self.guide, self.placed > 0.5, self.sources, self.usage, block, self.options.evenness, self.generator,
-                self.given.wrap, self.alive, prices,
+                guide, known, self.sources, self.usage, block, self.options.evenness, self.generator,
+                self.given.wrap, self.alive, self._prices_of_places(), self._used,
             )  # fmt: skip
+            matches = torch.where(self._grown >= 0, self._grown, matches)
         picture, matches = self.keep(picture), matches.reshape(-1)
         at = (matches < 0).nonzero()[:, 0]
         if len(at):
             matches[at] = self.search(picture, self.theirs).exhaustive(at)[0]
         return picture, matches.view(self.size)
+
+    def look_at_what_is_placed(self, found: int, growth: int) -> None:
+        """The background uses other places of the references, and goes on in the poses of the pieces that are near.
+
+        found: how many of the poses are those of pieces; the others were asked for. growth: px around a piece that are as around the
+        place where it was cut.
+        """
+        inner = -F.max_pool2d(-(self.placed > 0.5)[None].float(), self.options.patch, stride=1, padding=self.options.patch // 2)[0]
+        at = (inner.reshape(-1) > 0.5).nonzero()[:, 0]
+        if not len(at):
+            return
+        matches = self.search(self.guide, self.theirs).exhaustive(at)[0]
+        self._used = torch.bincount(self.usage.place[matches], minlength=self.usage.places)
+        of_each = torch.full((inner.numel(),), -1, device=at.device)
+        of_each[at] = matches
+        if growth:
+            self._grown = grown(of_each.view(self.size), self.placed > 0.5, self.sources, growth + self.options.patch // 2, self.given.wrap)
+        if self.poses == 1:
+            return
+        poses = torch.where(of_each < 0, -1, of_each // self.sources.valid[0].numel() % self.poses)
+        prices = pose_prices(poses, self.poses, self.size, self.given.wrap)
+        prices[found:] = 0
+        prices *= self.placed <= 0.5
+        self.prices = self._combined(prices.flatten(1).repeat(len(self.given.references), 1))
+
+    def _combined(self, prices: torch.Tensor) -> torch.Tensor:
+        return prices if self.prices is None else prices + self.prices
+
+    def _prices_of_places(self) -> torch.Tensor | None:
+        return None if self.prices is None else self.prices.expand(-1, self.placed.numel()).view(-1, *self.size)
 
     def enlarged(self, coarser: Sources) -> torch.Tensor:
         """What has just been enlarged is compared with sources that were, too.
@@ -98,24 +128,39 @@ class Level:
         search = Search(ours, keys, self.allowed, self.generator, self.alive)
         search.guided(self.guide.permute(1, 2, 0).reshape(-1, 3), self.weight, self.colours)
         if self.prices is not None:
-            search.leaning(self.prices * self.variance, self.sources.references)
+            search.leaning(self.prices * self.variance)
         return search
 
     def round(self, picture, matches, keys, sharpness: float, thorough: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Search the patches of the picture, draw the picture anew from what was found."""
-        search = self.search(picture, keys)
         flat = matches.reshape(-1).clone()
-        if self.options.evenness:
-            often = (self.usage.of(flat, self.options.patch) - 1).clamp(0, _MOST_USED)
-            search.priced((often * (self.options.evenness * _PRICE * self.variance)).reshape(-1))
+        search = self._priced(picture, keys, flat)
         found = search.improve(flat, 2 if thorough else 1, float(ENOUGH * self.variance))
         return self.draw(found.view(self.size), search.patch_distance(found).view(self.size), sharpness), found.view(self.size)
+
+    def beside(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the patches of the picture drawn last say is to the right of, and below, each pixel."""
+        right, below = (vote(*self._drawn, self.given.wrap, self.alive, beside) for beside in ((0, 1), (1, 0)))
+        return right, below
+
+    def strain(self, picture: torch.Tensor, matches: torch.Tensor) -> float:
+        """How far a picture is from all that is wanted of it."""
+        flat = matches.reshape(-1)
+        return float(self._priced(picture, self.theirs, flat).distance(flat).mean() / self.variance)
+
+    def _priced(self, picture: torch.Tensor, keys: torch.Tensor, matches: torch.Tensor) -> Search:
+        """A search in which places are dear that the matches (n,) use too often."""
+        search = self.search(picture, keys)
+        if self.options.evenness:
+            often = (self.usage.of(matches, self.options.patch) - 1).clamp(0, _MOST_USED)
+            search.priced((often * (self.options.evenness * _PRICE * self.variance)).reshape(-1))
+        return search
 
     def draw(self, matches: torch.Tensor, distances: torch.Tensor | None, sharpness: float) -> torch.Tensor:
         """The picture that the matches vote for; what stays is put back."""
         distances = torch.ones(self.size, device=matches.device) if distances is None else distances
-        shape, patch = self.sources.shape, self.options.patch
-        return self.keep(vote(self.colours, matches, distances, shape, patch, sharpness, self.given.wrap, self.alive))
+        self._drawn = (self.colours, matches, distances, self.sources.shape, self.options.patch, sharpness)
+        return self.keep(vote(*self._drawn, self.given.wrap, self.alive))
 
     def keep(self, picture: torch.Tensor) -> torch.Tensor:
         """With the pixels that stay."""

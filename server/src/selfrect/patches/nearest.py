@@ -41,9 +41,9 @@ class Search:
         """Let distances also count a price of each source pixel, (S·h·w,)."""
         self._price = price
 
-    def leaning(self, prices: torch.Tensor, reference: torch.Tensor) -> None:
-        """Let distances also count prices (R, H·W) or (R, 1) of each reference at each pixel. reference (S,): of each source."""
-        self._lean = (prices, reference)
+    def leaning(self, prices: torch.Tensor) -> None:
+        """Let distances also count prices (S, H·W) or (S, 1) of each source at each pixel."""
+        self._lean = prices
 
     def patch_distance(self, matches: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
         """Squared, of the patches alone, of the pixels `at` (n,) or of all, (n,)."""
@@ -66,11 +66,10 @@ class Search:
         return found if self._lean is None else found + self._leaned(matches, at)
 
     def _leaned(self, matches: torch.Tensor, at: torch.Tensor | None) -> torch.Tensor:
-        prices, reference = self._lean
-        own = reference[matches // (self.shape[1] * self.shape[2])]
-        if prices.shape[1] == 1:
-            return prices[own, 0]
-        return prices[own, torch.arange(len(matches), device=own.device) if at is None else at]
+        own = matches // (self.shape[1] * self.shape[2])
+        if self._lean.shape[1] == 1:
+            return self._lean[own, 0]
+        return self._lean[own, torch.arange(len(matches), device=own.device) if at is None else at]
 
     def chance(self) -> torch.Tensor:
         """A random match for each pixel, (H·W,)."""
@@ -85,9 +84,8 @@ class Search:
             self.alive()
             compared = torch.addmm(squares, self.ours[some], theirs.T, alpha=-2)
             if self._lean is not None:
-                prices, reference = self._lean
-                own = reference[self.places // (self.shape[1] * self.shape[2])]
-                compared += prices.expand(-1, self.height * self.width)[:, some].T[:, own]
+                own = self.places // (self.shape[1] * self.shape[2])
+                compared += self._lean.expand(-1, self.height * self.width)[:, some].T[:, own]
             best = compared.min(1)
             found.append(self.places[best.indices])
             far.append((best.values + self.ours[some].square().sum(1)).clamp_min(0))

@@ -13,7 +13,8 @@ from .usage import Usage
 
 _ALIKE = 1.1  # one of the blocks that fit up to this much worse than the best is taken, by chance
 _DEAR = 0.25  # of the variance: the price of a place once used throughout
-_FORBIDDEN = 100.0  # of the variance: no reference that costs more is used
+_FORBIDDEN = 100.0  # of the variance: no source that costs more is used
+_TORN = 0.1  # of the variance
 _NOTHING = 0.02  # of a block: less that is known cannot guide
 
 
@@ -28,15 +29,17 @@ def quilt(
     wrap: tuple[bool, bool] = (False, False),
     alive: Callable[[], None] = lambda: None,
     prices: torch.Tensor | None = None,
+    used: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """picture (3, H, W), known (H, W) bool: what is placed. Returns the picture filled, and the matches (H, W) of what was filled,
     −1 where it was known. block: px, at most what fits into the sources. wrap: (x, y), blocks reach around the edges.
-    prices (R, H, W) of each reference at each pixel, of the variance, or None; where one is above all measure the reference is not used.
+    prices (S, H, W) of each source at each pixel, of the variance, or None; where one is above all measure the source is not used.
+    used: how often each place is used by what is known, or None.
     """
     picture, known = picture.clone(), known.clone()
     matches = torch.full(known.shape, -1, dtype=torch.long, device=known.device)
     layout = _Blocks(sources, block, evenness, generator)
-    counts = torch.zeros(usage.places, device=known.device)
+    counts = torch.zeros(usage.places, device=known.device) if used is None else used.float()
     waiting = _blocks(tuple(known.shape), block, generator, wrap, known.device)
     while waiting:
         alive()
@@ -48,15 +51,56 @@ def quilt(
         while not bool(known[part].all()):  # once, but where several references meet
             new, dear = ~known[part], None if prices is None else prices[:, rows, columns]
             wish = None if dear is None else (dear * new).mean((1, 2))
-            place = layout.fitting(picture[:, rows, columns], known[part], usage.of_counts(counts, block), wish)
+            place = layout.fitting(picture[:, rows, columns], known[part], usage.of_counts(counts, 1), wish)
             from_source, numbers = layout.cut(place)
             if dear is not None:
-                new &= dear[layout.reference(place)] < _FORBIDDEN
+                new &= dear[layout.source(place)] < _FORBIDDEN
             picture[:, rows, columns] = torch.where(new, from_source, picture[:, rows, columns])
             matches[part] = torch.where(new, numbers, matches[part])
             counts += torch.bincount(usage.place[numbers[new]], minlength=usage.places)
             known[part] = known[part] | new
     return picture, matches
+
+
+def grown(
+    matches: torch.Tensor, placed: torch.Tensor, sources: Sources, steps: int, wrap: tuple[bool, bool] = (False, False)
+) -> torch.Tensor:
+    """What was around a piece where it was cut goes on around it: matches (H, W), −1 for none, of what is placed (H, W) bool.
+
+    Returns those of `steps` px around it, as far as the references reach, −1 elsewhere.
+    """
+    _, rows, columns = sources.shape
+    valid, found = sources.valid.reshape(-1), matches
+    beside = [(0, 1), (0, -1), (1, 0), (-1, 0)]
+    for step in range(steps):
+        before = found
+        for dy, dx in beside if step % 2 else reversed(beside):
+            theirs = before.roll((dy, dx), (0, 1))
+            came_in = _came_in(placed.shape, dy, dx, wrap, placed.device)
+            x, y = theirs % columns + dx, theirs // columns % rows + dy
+            there = (theirs >= 0) & ~came_in & (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+            moved = torch.where(there, theirs + dy * columns + dx, 0)
+            found = torch.where((found < 0) & there & valid[moved], moved, found)
+    found = torch.where(placed, -1, found)
+    import os
+    if os.environ.get("NOTORN"):
+        return found
+    return torch.where(_torn(found, sources, wrap), -1, found)
+
+
+def _torn(matches: torch.Tensor, sources: Sources, wrap: tuple[bool, bool]) -> torch.Tensor:
+    """(H, W) bool: where what has grown from different pieces meets and does not fit: there something in between is to be found."""
+    columns = sources.shape[2]
+    colours = sources.pictures.permute(0, 2, 3, 1).reshape(-1, sources.pictures.shape[1])
+    limit = _TORN * sources.pictures.permute(1, 0, 2, 3)[:, sources.valid].var(1).sum()
+    torn = torch.zeros(matches.shape, dtype=torch.bool, device=matches.device)
+    for dy, dx in ((0, 1), (1, 0)):
+        beside = matches.roll((-dy, -dx), (0, 1))
+        both = (matches >= 0) & (beside >= 0) & ~_came_in(matches.shape, -dy, -dx, wrap, matches.device)
+        said, is_there = (matches + dy * columns + dx).clamp(0, len(colours) - 1), beside.clamp_min(0)
+        off = both & ((colours[said] - colours[is_there]).square().sum(-1) > limit)
+        torn |= off | off.roll((dy, dx), (0, 1))
+    return F.max_pool2d(torn[None].float(), 3, stride=1, padding=1)[0] > 0.5
 
 
 class _Blocks:
@@ -71,23 +115,24 @@ class _Blocks:
 
     def fitting(self, picture: torch.Tensor, known: torch.Tensor, used: torch.Tensor, wish: torch.Tensor | None = None) -> int:
         """A block that agrees with what is known of `picture` (3, b, b). used (S, h, w): how often each place is, 1 as expected.
-        wish (R,): price of each reference, of the variance.
+        wish (S,): price of each source, of the variance.
         """
-        cost = F.avg_pool2d(used[:, None], self.block, stride=1)[:, 0] * (_DEAR * self.evenness * self.variance)
+        new = (~known).to(picture.dtype)
+        cost = F.conv2d(used[:, None], (new / new.sum())[None, None])[:, 0] * (_DEAR * self.evenness * self.variance)
         if known.float().mean() > _NOTHING:
             mask = known[None].to(picture.dtype)
             kernel = torch.cat([-2 * picture * mask, mask])[None]
             differences = F.conv2d(self.layers, kernel)[:, 0] + (picture.square() * mask).sum()
             cost = cost + differences.clamp_min(0) / mask.sum()
         if wish is not None:
-            cost = cost + (wish * self.variance)[self.sources.references, None, None]
+            cost = cost + (wish * self.variance)[:, None, None]
         cost = torch.where(self.whole, cost, torch.inf).reshape(-1)
         good = (cost <= cost.min() * _ALIKE + 1e-5 * self.variance).nonzero()[:, 0]
         return int(good[int(torch.randint(0, len(good), (1,), generator=self.generator))])
 
-    def reference(self, place: int) -> int:
+    def source(self, place: int) -> int:
         """Which one the block is of."""
-        return int(self.sources.references[place // self.whole[0].numel()])
+        return place // self.whole[0].numel()
 
     def cut(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The block's picture (3, b, b) and the numbers of its pixels (b, b)."""
@@ -97,6 +142,16 @@ class _Blocks:
         line = torch.arange(self.block, device=self.layers.device)
         numbers = (s * height + y + line[:, None]) * width + x + line
         return self.sources.pictures[s, :, y : y + self.block, x : x + self.block], numbers
+
+
+def _came_in(size: tuple[int, int], dy: int, dx: int, wrap: tuple[bool, bool], device: torch.device) -> torch.Tensor:
+    """(H, W) bool: what a roll by (dy, dx) brings in over an edge that does not go around."""
+    over = torch.zeros(size, dtype=torch.bool, device=device)
+    if dx and not wrap[0]:
+        over[:, 0 if dx > 0 else -1] = True
+    if dy and not wrap[1]:
+        over[0 if dy > 0 else -1] = True
+    return over
 
 
 def _blocks(

@@ -12,13 +12,15 @@ import torch.nn.functional as F
 
 from .correspondence import Correspondence
 from .given import Given
+from .joining import joining
 from .leaning import Leaning
-from .level import ENOUGH, SEARCHED, Level
+from .level import ENOUGH, Level
 from .resizing import finer, resized, resized_part, scales_of, size_of
 from .sources import Pose, Sources
 from .turns import apart, find_poses
 
 _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked for in
+SEARCHED = 1280 * 1280  # px: at larger levels matches are only enlarged, so that memory and time stay bounded
 _SOURCES = 12e6  # px of all sources together
 _SIZES = (0.5, 0.71, 1.41, 2.0)  # that pieces are looked for at
 _JOINT, _LEAST_JOINT = 2.0, 0.01  # from how many times the median distance on, plus a part of the variance, pieces do not fit
@@ -51,6 +53,9 @@ class Options:
     scales: tuple[float, ...] = ()
     wary: bool = False
     dimensions: int = 24
+    layouts: int = 1
+    joined: float = 0.23
+    growth: float = 0.08
     seed: int = 0
 
 
@@ -105,31 +110,51 @@ class _Run:
         self.generator = torch.Generator().manual_seed(options.seed)
         self.scales = scales_of(given.least_side, options.coarsest)
         self.counts = [round(_between(*options.rounds, n, len(self.scales))) for n in range(len(self.scales))]
-        self.step, self.steps = 0, sum(self.counts) + 2
+        self.layouts = options.layouts if given.start is None and bool((given.placed < 0.5).any()) else 1
+        self.step, self.steps = 0, sum(self.counts) + 1 + self.layouts + self.counts[0] * (self.layouts - 1)
 
     def run(self) -> Synthesis:
         poses, unlike = self._poses()
-        trust = 1 / (1 + (unlike / 0.1) ** 2)  # what was drawn only roughly gives way to the reference's detail
+        trust = self.trust = 1 / (1 + (unlike / 0.1) ** 2)  # what was drawn only roughly gives way to the reference's detail
         border = round(self.options.border * self.given.side)
         softened = _without_border(self.given.placed, border, self.given.wrap) * self._whole(poses)
-        picture = matches = before = None
+        picture = matches = before = change = None
         for number, scale in enumerate(self.scales):
             guidance = _between(self.options.guidance[0], self.options.guidance[1] * trust, number, len(self.scales))
             level = self._level(scale, poses, softened, guidance)
             if picture is None:
-                picture, matches = level.begin()
-                self._next(picture)
+                picture, matches = self._first(level)
             else:
                 matches = finer(matches, before.shape, level.sources.shape, level.size)
-                picture = level.keep(resized(picture, level.size))
-            picture, matches = self._rounds(level, picture, matches, before, number)
+                picture, matches = self._rounds(level, level.keep(resized(picture, level.size)), matches, before, number)
             before = level.sources
-        exact = level.keep(self._exact(softened, picture) if self.options.exact else picture)
+            if level.searched and not self._searched(number + 1):
+                change = self._joining(level, softened, picture)
+        picture = self._exact(picture, self.given.target, self._share(softened, picture, self.given.target))
+        picture = level.keep(picture + resized(change, level.size))
         field = Correspondence.of(matches, before, self.given.references)
-        return Synthesis(exact.clamp(0, 1), field, poses, unlike)
+        return Synthesis(picture.clamp(0, 1), field, poses, unlike)
 
     def _level(self, scale: float, poses: list[Pose], softened: torch.Tensor, guidance: float) -> Level:
-        return Level(self.given, self.options, scale, poses, softened, guidance, self.generator, self.alive)
+        searched = scale not in self.scales or self._searched(self.scales.index(scale))
+        return Level(self.given, self.options, scale, poses, softened, guidance, self.generator, self.alive, searched)
+
+    def _searched(self, number: int) -> bool:
+        """Whether there is a level of this number at which patches are searched for: at the first always."""
+        size = size_of(self.given.target, self.scales[number]) if number < len(self.scales) else None
+        return number == 0 or (size is not None and size[0] * size[1] <= SEARCHED)
+
+    def _first(self, level: Level) -> tuple[torch.Tensor, torch.Tensor]:
+        """The coarsest level, from the best of several layouts."""
+        tries = []
+        if self.given.start is None:
+            level.look_at_what_is_placed(self.found, round(self.options.growth * self.trust * min(level.size)))
+        for _ in range(self.layouts):
+            picture, matches = level.begin()
+            self._next(picture)
+            made = self._rounds(level, picture, matches, None, 0)
+            tries.append((level.strain(*made) if self.layouts > 1 else 0.0, made))
+        return min(tries, key=lambda one: one[0])[1]
 
     def _rounds(self, level: Level, picture, matches, before: Sources | None, number: int):
         if not level.searched:
@@ -151,6 +176,7 @@ class _Run:
         poses, unlike = find_poses(target, *asked, flips, sorted(scales))
         self._next(None)
         poses = poses if self.options.turns is None else [Pose(angle) for angle in self.options.turns]
+        self.found = len(poses)
         return (poses + self._further(poses))[: self._most_poses()], unlike
 
     def _further(self, poses: list[Pose]) -> list[Pose]:
@@ -185,13 +211,28 @@ class _Run:
         searched = self.given.target.shape[1] * self.given.target.shape[2] <= SEARCHED
         return max(1, int((_SOURCES if searched else 3 * _SOURCES) // largest))
 
-    def _exact(self, softened: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
-        """Placed pixels themselves, where the patches say nearly the same: what was resampled is not resampled once more."""
-        difference = (self.given.target - picture).square().mean(0)
+    def _share(self, softened: torch.Tensor, picture: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """(H, W): of placed pixels themselves, where the patches say nearly the same: what was resampled is not resampled once more."""
+        if not self.options.exact:
+            return torch.zeros_like(softened)
+        difference = (target - picture).square().mean(0)
         difference = F.avg_pool2d(F.pad(difference[None, None], (4, 4, 4, 4), "replicate"), 9, stride=1)[0, 0]
         variance = torch.stack([r.flatten(1).var(1).mean() for r in self.given.references]).mean().clamp_min(1e-6)
-        share = softened * torch.exp(-((difference / (0.1 * variance)) ** 2))
-        return picture + share * (self.given.target - picture)
+        return softened * torch.exp(-((difference / (0.1 * variance)) ** 2))
+
+    @staticmethod
+    def _exact(picture: torch.Tensor, target: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        return picture + share * (target - picture)
+
+    def _joining(self, level: Level, softened: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
+        """What is to be added to the picture of a level so that no borders between places are seen; nothing where pixels stay."""
+        if not self.options.joined:
+            return torch.zeros_like(picture)
+        share = self._share(resized(softened[None], level.size)[0], picture, level.guide)
+        targets = level.guide, level.guide.roll(-1, 2), level.guide.roll(-1, 1)
+        views = zip((picture, *level.beside()), targets, strict=True)
+        reach = self.options.joined * min(level.size)
+        return joining(*(self._exact(*view, share) for view in views), self.given.wrap, reach, level.kept and level.kept[0])
 
     def alive(self) -> None:
         self.told(self.step, self.steps, None)

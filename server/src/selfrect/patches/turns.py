@@ -17,6 +17,7 @@ _ROUGH, _FINE = 15, 5  # degrees
 _MOST = 10
 _GAIN = 0.05  # of what is left unexplained: less is no reason for one more turn
 _APART = 10  # degrees between two turns: nearer ones are one turn, resampled in two ways
+_PLAINLY = 0.01  # of the pixels that are looked for must be plainly nearer in a pose than in the others
 _ROOM = 64  # places of patches that a scaled reference must have at least
 
 
@@ -87,7 +88,17 @@ def _explain(target, at, references, opaque, poses, generator, alive) -> tuple[l
         if now <= 1.1 * best + 0.0005 or not now - left[following] >= _GAIN * now + 0.0002:
             break
         chosen.append(following)
+    chosen = [chosen[k] for k in _needed(far[chosen])]
     return [poses[n] for n in chosen], float(far[chosen].amin(0).median())
+
+
+def _needed(far: torch.Tensor) -> list[int]:
+    """Of the chosen ones, far (n, pixels), those that some of the pixels cannot do without; a sky looks alike at all turns."""
+    if len(far) == 1:
+        return [0]
+    (best, second), own = far.sort(0).values[:2], far.argmin(0)
+    plainly = (best < 0.5 * second) & (second > 0.3 * best.mean())
+    return [k for k in range(len(far)) if k == 0 or ((own == k) & plainly).float().mean() >= _PLAINLY]
 
 
 def _alike(one: Pose, other: Pose) -> bool:

@@ -18,12 +18,13 @@ def vote(
     sharpness: float,
     wrap: tuple[bool, bool] = (False, False),
     alive: Callable[[], None] = lambda: None,
+    beside: tuple[int, int] = (0, 0),
 ) -> torch.Tensor:
     """colours (S·h·w, C) of the sources, matches and distances (H, W) → (C, H, W).
 
     shape: (S, h, w). size: of the patches, px. sharpness: 0 counts all patches over a pixel alike; the higher, the more those
     count that are near and fit, so that what they disagree about is not blurred. wrap: (x, y), patches reach
-    around the edges. alive: called now and then; may raise.
+    around the edges. alive: called now and then; may raise. beside: (dy, dx), what they say is beside each pixel.
     """
     height, width = matches.shape
     _, rows, columns = shape
@@ -33,6 +34,7 @@ def vote(
     total = colours.new_zeros(height, width, colours.shape[1])
     weights = colours.new_zeros(height, width)
     x, y = matches % columns, matches // columns % rows
+    aside, last = beside[0] * columns + beside[1], len(colours) - 1
     for dy in range(-reach, reach + 1):
         alive()
         for dx in range(-reach, reach + 1):
@@ -41,7 +43,7 @@ def vote(
             place = torch.where(inside, matches + dy * columns + dx, matches).roll((dy, dx), (0, 1))
             weight = (confidence * inside * near).roll((dy, dx), (0, 1))
             _cut(weight, dy, dx, wrap)
-            total.addcmul_(weight[..., None], colours[place.reshape(-1)].view(height, width, -1))
+            total.addcmul_(weight[..., None], colours[(place + aside).clamp_(0, last).reshape(-1)].view(height, width, -1))
             weights += weight
     return (total / weights.clamp_min(1e-30)[..., None]).permute(2, 0, 1).contiguous()
 
