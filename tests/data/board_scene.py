@@ -17,10 +17,10 @@ def make_board_scene(reference: Path, target: Path) -> bpy.types.Scene:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     bpy.data.images.load(str(target)).use_fake_user = True
-    slab = _slab(_material(bpy.data.images.load(str(reference))))
+    slab = new_slab(_material(bpy.data.images.load(str(reference))))
     scene.collection.objects.link(slab)
     bpy.context.view_layer.objects.active = slab
-    _surroundings(scene)
+    surroundings(scene)
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", 40, False
     scene.render.resolution_x, scene.render.resolution_y = 512, 384
@@ -48,7 +48,7 @@ def _material(image: bpy.types.Image) -> bpy.types.Material:
     return material
 
 
-def _slab(material: bpy.types.Material) -> bpy.types.Object:
+def new_slab(material: bpy.types.Material) -> bpy.types.Object:
     """A board of 2 × 2 × 0.3 whose top shows the whole picture; its sides show strips of it at the same scale."""
     mesh = bpy.data.meshes.new("Slab")
     corners = [(x, y, z) for z in (0.0, 0.3) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
@@ -67,7 +67,7 @@ def _slab(material: bpy.types.Material) -> bpy.types.Object:
     return slab
 
 
-def _surroundings(scene: bpy.types.Scene) -> None:
+def surroundings(scene: bpy.types.Scene) -> None:
     """Ground, one soft lamp, a light grey sky and the camera."""
     ground = bpy.data.meshes.new("Ground")
     ground.from_pydata([(-9, -9, 0), (9, -9, 0), (9, 9, 0), (-9, 9, 0)], [], [(0, 1, 2, 3)])

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job on a material with all its maps, from the built zip, through Blender without a window; one sheet of what came of it.
+
+    .venv-bpy-4.5/bin/python tests/data/demo_material.py --zip out/selfrect_blender.zip --engine .venv --output out/material
+
+Draws the copper scales and a rough target, rectifies the base colour with all maps into the material, renders before and after, and
+leaves sheet.png: above reference, target and result, below the maps of both and the renders. Further options go to the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from demo import install_extension
+
+SHOWN = 320  # pixels of each picture on the sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--zip", type=Path, required=True, help="the built extension")
+    parser.add_argument("--engine", type=Path, required=True, help="the engine's Python environment")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--size", type=int, default=512, help="pixels of the pictures' sides")
+    arguments, more = parser.parse_known_args()  # more: further options of `selfrect rectify`
+    output = arguments.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="selfrect-demo-") as user_folder:
+        os.environ["BLENDER_USER_RESOURCES"] = user_folder  # read when bpy is imported
+        rectify = install_extension(arguments.zip.resolve())
+        make_sheet(rectify, output, arguments.engine.resolve(), arguments.size, more)
+    print(f"{output / 'sheet.png'} is there.")
+
+
+def make_sheet(rectify, output: Path, engine: Path, size: int, more: list[str]) -> None:
+    """Draws, rectifies, renders, puts the sheet together."""
+    import bpy
+    from board_scene import render
+    from draw_example import bent_board, rough_target, save_png
+    from draw_material import draw_material
+    from material_scene import MATERIAL, make_material_scene
+
+    reference = draw_material(size)
+    target = rough_target(reference["base_color"], bent_board())
+    scene = make_material_scene(reference, target)
+    render(scene, output / "before.png")
+    words = ["--reference", "copper", "--target", "copper rough", "--material", MATERIAL, "--engine", str(engine)]
+    report = output / "report.json"
+    status = rectify(["rectify", *words, "--save", str(output / "material.blend"), "--report", str(report), *more])
+    if status:
+        raise SystemExit(status)
+    render(scene, output / "after.png")
+    told = json.loads(report.read_text())
+    made = {name: pixels(bpy.data.images[image]) for name, image in told["maps"].items()}
+    result = pixels(bpy.data.images[told["result"]])
+    before, after = (pixels(bpy.data.images.load(str(output / f"{name}.png"))) for name in ("before", "after"))
+    rows = [
+        [reference["base_color"], reference["normal"], reference["orm"], reference["height"], before],
+        [target, *(np.ones((1, 1, 3), np.float32) for _ in range(4))],
+        [result, made["normal"], made["orm"], made["height"], after],
+    ]
+    for name, picture in {"base_color": result, **made}.items():
+        np.save(output / f"{name}.npy", picture)
+    save_png(np.concatenate([np.concatenate([_shown(picture) for picture in row], axis=1) for row in rows]), output / "sheet.png")
+
+
+def pixels(image) -> np.ndarray:
+    """(H, W, 3), top row first: sRGB, or data as it is."""
+    flat = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(flat)
+    picture = flat.reshape(image.size[1], image.size[0], image.channels)[::-1, :, :3]
+    if image.is_float and not image.colorspace_settings.is_data:
+        picture = np.where(picture <= 0.0031308, picture * 12.92, 1.055 * np.maximum(picture, 0.0031308) ** (1 / 2.4) - 0.055)
+    return np.ascontiguousarray(picture, np.float32)
+
+
+def _shown(picture: np.ndarray) -> np.ndarray:
+    """(SHOWN, SHOWN + 4, 3) on white: pixels averaged or, where there are too few, the nearest; a wide picture is cut at its sides."""
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, axis=2)
+    if picture.shape[2] == 4:
+        picture = picture[..., :3] * picture[..., 3:] + 1 - picture[..., 3:]
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    picture = picture[(height - side) // 2 :, (width - side) // 2 :][:side, :side]
+    finer = picture[np.arange(SHOWN * 4) * side // (SHOWN * 4)][:, np.arange(SHOWN * 4) * side // (SHOWN * 4)]
+    small = np.clip(finer.reshape(SHOWN, 4, SHOWN, 4, 3).mean((1, 3)), 0, 1)
+    return np.pad(small, ((0, 4), (0, 4), (0, 0)), constant_values=1)
+
+
+if __name__ == "__main__":
+    main()
