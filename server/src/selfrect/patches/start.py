@@ -82,9 +82,6 @@ def grown(
             moved = torch.where(there, theirs + dy * columns + dx, 0)
             found = torch.where((found < 0) & there & valid[moved], moved, found)
     found = torch.where(placed, -1, found)
-    import os
-    if os.environ.get("NOTORN"):
-        return found
     return torch.where(_torn(found, sources, wrap), -1, found)
 
 
