@@ -85,8 +85,9 @@ def test_where_each_place_looks(boxes):
     assert field.mirrored is None
 
 
-def test_copies_and_pieces_lead_back_to_their_reference():
+def test_copies_and_pieces_lead_back_to_their_reference(monkeypatch):
     """Two references, of the second an upright copy in two pieces and one turned by 30° whose corners offer no keys."""
+    monkeypatch.setattr(attending, "TRUSTED", 0.0)  # what is asked for here lies in no order
     copies = [plain_copy(), plain_copy(1), plain_copy(1, Pose(math.radians(30), True))]
     pieces = [[Box(0, 0, SIDE, SIDE)], [Box(0, 0, SIDE, 8), Box(0, 4, SIDE, 8)], [Box(0, 0, SIDE, SIDE)]]
     image, at = Places(copies, pieces, FACTOR).of_keys(0)
@@ -117,6 +118,21 @@ def test_a_network_without_attention_at_full_size():
     torch.testing.assert_close(field.y, y, atol=0.03, rtol=0)
 
 
+def test_a_turned_copy_hangs_together_in_its_reference():
+    """Where the mirrored copy turned by 30° is shown, each place asks for the same place of it."""
+    turned = plain_copy(0, Pose(math.radians(30), True))
+    query = torch.arange(SIDE**2)
+    query[turned.shown.flatten()] = SIDE**2 + torch.arange(int(turned.shown.sum()))
+    field = attended([plain_copy(), turned], [[Box(0, 0, SIDE, SIDE)]] * 2, query)
+    assert attending.togetherness(field) > 0.8
+
+
+def test_chance_is_not_trusted():
+    whole = [Box(0, 0, SIDE, SIDE)]
+    assert attended([plain_copy()], [whole], torch.randperm(SIDE**2, generator=torch.Generator().manual_seed(0))) is None
+    assert attended([plain_copy()], [whole], torch.full((SIDE**2,), 17)) is None
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return selfrect.load_model(tiny_models.make_pipeline(tmp_path_factory.mktemp("sd1"), "sd1"), device="cpu", dtype="float32")
@@ -128,6 +144,7 @@ def picture(seed, height=64, width=64):
 
 def made(model, monkeypatch, wanted, target=None, **settings):
     monkeypatch.setattr(preparation, "needs_correspondence", lambda request, settings: wanted)
+    monkeypatch.setattr(attending, "TRUSTED", 0.0)  # random weights attend to chance
     asked = Request([picture(0), picture(1, 48, 96)], picture(2) if target is None else target, 0, {**QUICK, **settings})
     return method.synthesize(model, asked, lambda *_, **__: None)
 

@@ -17,6 +17,7 @@ STEPS = 4  # the last ones: the detail is settled in them
 BEST = 4  # places that are remembered of each layer and step
 BYTES = 64 * 2**20  # of scores at once
 CHUNK = 4096  # places of the picture at once, when what was seen is put together
+TRUSTED, STRAY = 0.25, 0.75  # of all neighbours; latent pixels that two of them may be apart from where they should be
 NEAR = 1.0  # latent pixels of the reference: about as far apart, two places that are attended to are one
 
 
@@ -47,14 +48,17 @@ class Attending:
         return not self._seen or halved <= self._halved
 
     def resolve(self) -> Correspondence | None:
-        """What was seen, put together, for each latent pixel of the picture; None where nothing was."""
+        """What was seen, put together, for each latent pixel of the picture; None where nothing was, or where it does not hang together:
+        the attention of a weak network says little of places.
+        """
         if not self._seen:
             return None
         image, at = self.places.of_keys(self._halved)
         weights, keys = (torch.cat(parts, 1) for parts in zip(*self._seen.values(), strict=True))
         chunks = zip(weights.split(CHUNK), keys.long().split(CHUNK), strict=True)
         found = [_strongest_place(w, image[k], at[k]) for w, k in chunks]
-        return self.places.correspondence(*(torch.cat(parts) for parts in zip(*found, strict=True)), self.size)
+        field = self.places.correspondence(*(torch.cat(parts) for parts in zip(*found, strict=True)), self.size)
+        return field if togetherness(field, 2**self._halved) >= TRUSTED else None
 
 
 class Watch:
@@ -78,6 +82,22 @@ class Watch:
         rows, columns = (torch.arange(side) // 2**halved for side in self.here.shape[1:])
         place = (rows[:, None] * width + columns).flatten()
         self.attending.note((self.step, layer), halved, self.here.flatten(), weights[place], keys[place])
+
+
+def togetherness(field: Correspondence, every: int = 1) -> float:
+    """How many neighbours lie in the reference as they do in the picture, part of all: next to 0 where places are chance, or all one.
+
+    every: pixels from one neighbour to the next.
+    """
+    sizes = torch.tensor(field.sizes)[field.reference]
+    at = (torch.stack([field.x, field.y], -1) * sizes)[::every, ::every]
+    steps, reference = field.steps()[::every, ::every] * every, field.reference[::every, ::every]
+    here = torch.stack([reference[:-1, :-1]] * 2)
+    beside = torch.stack([reference[:-1, 1:], reference[1:, :-1]])
+    moved = torch.stack([at[:-1, 1:] - at[:-1, :-1], at[1:, :-1] - at[:-1, :-1]])
+    expected = steps[:-1, :-1].permute(3, 0, 1, 2)
+    near = (moved - expected).abs().amax(-1) < STRAY * every
+    return float((near & (here == beside)).float().mean()) if near.numel() else 0.0
 
 
 def strongest(query: torch.Tensor, key: torch.Tensor, scale: float, bias: Bias | None) -> tuple[torch.Tensor, torch.Tensor]:
