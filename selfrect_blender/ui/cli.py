@@ -65,7 +65,9 @@ def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
         result, record = job.make(queue, order, _Progress())
     finally:
         queue.close()
-    report.update(record, result=result.name, maps={name: image.name for name, image in history.maps_of(result).items()})
+    told = record.get("maps", {})
+    maps = {name: {**told.get(name, {}), "image": image.name} for name, image in history.maps_of(result).items()}
+    report.update(record, result=result.name, maps=maps)
     if options.output:
         report["output"], *report["map_files"] = map_files.write(result, Path(options.output).absolute(), options.bits)
     if material:

@@ -56,7 +56,7 @@ def make_sheet(rectify, output: Path, engine: Path, size: int, more: list[str]) 
         raise SystemExit(status)
     render(scene, output / "after.png")
     told = json.loads(report.read_text())
-    made = {name: pixels(bpy.data.images[image]) for name, image in told["maps"].items()}
+    made = {name: pixels(bpy.data.images[each["image"]]) for name, each in told["maps"].items()}
     result = pixels(bpy.data.images[told["result"]])
     before, after = (pixels(bpy.data.images.load(str(output / f"{name}.png"))) for name in ("before", "after"))
     rows = [
