@@ -74,6 +74,16 @@ def test_windows_multiply_what_they_must():
     assert plan.calls == 88 + 9 * (48 + 19 + 4 + 4 * 49)  # the reference's own are not multiplied
 
 
+def test_what_is_put_back_has_to_be_inverted_first():
+    assert planned(region=True).calls == planned().calls  # as far as the structure wants it anyway
+    assert planned(RECORDED, region=True).calls == planned(RECORDED).calls
+    loose = Settings(p1=0, p2=0)
+    assert planned(loose, region=True).calls == planned(loose).calls + 48
+    kept = Kept(latents=planned(loose, region=True).target.latents)
+    assert planned(loose, region=True, kept_target=kept).calls == planned(loose).calls
+    assert planned(loose, region=True).target.needs_encoding
+
+
 def test_every_part_is_told():
     plan = planned(references=2)
     parts = [image.inversion_calls for image in plan.images]
@@ -117,6 +127,13 @@ def test_a_large_target_goes_in_windows():
     assert plan["windows"] == {"count": 12 * 6, "size": [512, 512]}
     assert "72" in plan["notes"][0]
     assert dry({"references": [[512, 512]], "target": [4096, 2048]}, window=8192)["windows"]["count"] == 1
+
+
+def test_windows_around_the_edges_are_counted():
+    sizes = {"references": [[512, 512]], "target": [2048, 512]}
+    assert dry(sizes)["windows"]["count"] == dry(sizes, tile_y=True)["windows"]["count"] == 6
+    assert dry(sizes, tile_x=True)["windows"]["count"] == 6
+    assert dry({**sizes, "target": [1536, 512]}, tile_x=True)["windows"]["count"] == 4
 
 
 @pytest.mark.parametrize("sizes", [{}, {"references": [], "target": [64, 64]}, {"references": [[64]], "target": [64, 64]},

@@ -18,9 +18,9 @@ from ...kept.keys import hash_of, key_of
 from ...patches.synthesis import Options, synthesize
 from .canvas import Wrap
 
-APART = 1.15  # times as unlike as usual, from which on edges do not meet
+APART = 1.1  # times as unlike as anywhere, from which on edges do not meet
 COARSE = 128  # px of the shorter side, at which that is looked at first
-PATCH, ASKED, ENOUGH = 8, 96, 6000  # px; how many are looked for, and among how many
+PATCH, LINES, ASKED, ENOUGH = 8, 12, 96, 6000  # px; lines that are compared, patches across each, and among how many they look
 BAND, NARROWEST, WIDEST = 0.08, 12, 96  # of the shorter side, px; to each side of the edge
 AROUND = 2  # bands of the target to each side of it, that it has to go on from
 LEAST = 0.5 / 255  # a smaller difference is none
@@ -96,9 +96,10 @@ class Mending:
 
 
 def apart(target: np.ndarray, axis: int) -> float:
-    """How much less what lies around the edge looks like the rest of the target than its other places do; 0: nothing was placed there.
+    """How much less what lies around the edge looks like the rest of the target than around any line within; 0: nothing was placed there.
 
-    A step alone says nothing, since a texture is full of them. So patches across the edge look for others like them within.
+    A step alone says nothing, since a texture is full of them. So patches across the edge look for others like them within, and so do
+    patches across other lines, among those that do not cross that line.
     """
     lines = np.moveaxis(np.dstack([target[..., :3], _alpha(target)]), axis, 0)
     coarse = max(1, min(lines.shape[:2]) // COARSE)
@@ -107,15 +108,18 @@ def apart(target: np.ndarray, axis: int) -> float:
 
 def _unlike(lines: np.ndarray) -> float:
     """lines (L, M, 4), the edge before the first and after the last; at least PATCH each."""
-    random = np.random.default_rng(0)
+    random, length = np.random.default_rng(0), len(lines)
     inside, places = _patches(lines, ENOUGH, random)
-    length = len(lines)
     around, _ = _patches(np.concatenate([lines[length - PATCH // 2 :], lines[: PATCH // 2]]), ASKED, random)
-    if not len(around) or len(inside) <= ASKED:
+    if not len(around) or not len(inside):
         return 0.0
-    apart = np.abs(places[:ASKED, None] - places[None]).max(2) >= PATCH  # a patch is not compared with itself
-    usual = _nearest(inside[:ASKED], inside, apart)
-    return float(_nearest(around, inside).mean() / max(usual.mean(), LEAST))
+    usual = [LEAST]
+    for start in np.linspace(PATCH, length - 2 * PATCH, LINES).round().astype(int):
+        across, _ = _patches(lines[start : start + PATCH], ASKED, random)
+        others = inside[np.abs(places[:, 0] - start) >= PATCH // 2]
+        if len(across) and len(others):
+            usual.append(_nearest(across, others).mean())
+    return float(_nearest(around, inside).mean() / max(usual))
 
 
 def _patches(lines: np.ndarray, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -126,10 +130,10 @@ def _patches(lines: np.ndarray, count: int, random: np.random.Generator) -> tupl
     return views[places[:, 0], places[:, 1], :3].reshape(len(places), 3 * PATCH**2), places
 
 
-def _nearest(patches: np.ndarray, others: np.ndarray, allowed: np.ndarray | bool = True) -> np.ndarray:
+def _nearest(patches: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Of each patch, the root mean square distance to the nearest of the others."""
     squares = (patches**2).sum(1)[:, None] + (others**2).sum(1) - 2 * patches @ others.T
-    return np.sqrt(np.where(allowed, squares, np.inf).min(1).clip(0) / patches.shape[1])
+    return np.sqrt(squares.min(1).clip(0) / patches.shape[1])
 
 
 def _reduced(lines: np.ndarray, factor: int) -> np.ndarray:
