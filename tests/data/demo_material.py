@@ -4,7 +4,8 @@
     .venv-bpy-4.5/bin/python tests/data/demo_material.py --zip out/selfrect_blender.zip --engine .venv --output out/material
 
 Draws the copper scales and a rough target, rectifies the base colour with all maps into the material, renders before and after, and
-leaves sheet.png: above reference, target and result, below the maps of both and the renders. Further options go to the command.
+leaves sheet.png: the rough target; above the reference, below the result: base colour, normal, occlusion-roughness-metal, height, render.
+Further options go to the command.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from demo import install_extension
 
-SHOWN = 320  # pixels of each picture on the sheet
+SHOWN = 256  # pixels of each picture on the sheet
 
 
 def main() -> None:
@@ -59,14 +60,9 @@ def make_sheet(rectify, output: Path, engine: Path, size: int, more: list[str]) 
     made = {name: pixels(bpy.data.images[each["image"]]) for name, each in told["maps"].items()}
     result = pixels(bpy.data.images[told["result"]])
     before, after = (pixels(bpy.data.images.load(str(output / f"{name}.png"))) for name in ("before", "after"))
-    rows = [
-        [reference["base_color"], reference["normal"], reference["orm"], reference["height"], before],
-        [target, *(np.ones((1, 1, 3), np.float32) for _ in range(4))],
-        [result, made["normal"], made["orm"], made["height"], after],
-    ]
-    for name, picture in {"base_color": result, **made}.items():
-        np.save(output / f"{name}.npy", picture)
-    save_png(np.concatenate([np.concatenate([_shown(picture) for picture in row], axis=1) for row in rows]), output / "sheet.png")
+    above = [reference["base_color"], reference["normal"], reference["orm"], reference["height"], before]
+    below = [result, made["normal"], made["orm"], made["height"], after]
+    save_png(_sheet(target, above, below), output / "sheet.png")
 
 
 def pixels(image) -> np.ndarray:
@@ -77,6 +73,14 @@ def pixels(image) -> np.ndarray:
     if image.is_float and not image.colorspace_settings.is_data:
         picture = np.where(picture <= 0.0031308, picture * 12.92, 1.055 * np.maximum(picture, 0.0031308) ** (1 / 2.4) - 0.055)
     return np.ascontiguousarray(picture, np.float32)
+
+
+def _sheet(target: np.ndarray, above: list[np.ndarray], below: list[np.ndarray]) -> np.ndarray:
+    """Two rows, and the target at half their height to the left."""
+    rows = np.concatenate([np.concatenate([_shown(picture) for picture in row], axis=1) for row in (above, below)])
+    first = _shown(target)
+    room = len(rows) - len(first)
+    return np.concatenate([np.pad(first, ((room // 2, room - room // 2), (0, 0), (0, 0)), constant_values=1), rows], axis=1)
 
 
 def _shown(picture: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ def make_material_scene(maps: dict[str, np.ndarray], target: np.ndarray) -> bpy.
     scene.collection.objects.link(slab)
     bpy.context.view_layer.objects.active = slab
     surroundings(scene)
-    scene.objects["Lamp"].data.energy = 330.0
+    scene.objects["Lamp"].data.energy = 240.0
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", 48, False
     scene.render.resolution_x, scene.render.resolution_y = 512, 384
