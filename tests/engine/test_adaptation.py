@@ -48,7 +48,7 @@ def loss(model) -> float:
     unet = adaptation._trainable(model)
     attention = adaptation.paired_attention.install(unet)
     with torch.no_grad():
-        return sum(float(adaptation._loss(model, unet, attention, adaptation._pairs(views, chance), chance)) for _ in range(4))
+        return sum(float(adaptation._loss(model, unet, attention, adaptation._pairs(views, 12, chance), chance)) for _ in range(4))
 
 
 def weights(model) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from torch.nn.utils import parametrize
 from ...engine import Request
 from ...kept import store
 from ...kept.keys import hash_of, key_of
+from ...models.facts import Facts
 from ...models.model import Model, ready
 from ...progress import Progress
 from ...training import losses, paired_attention
@@ -28,7 +29,7 @@ from .keeping import fingerprint
 from .settings import Settings
 
 STAGE = "adapt to reference"
-PAIRS, SIDE = 4, 32  # a step: so many pairs of crops, at most so many latent pixels wide
+PAIRS, SIDE, SMALL_SIDE = 4, 32, 16  # a step: so many pairs of crops, so many latent pixels wide at most; of the small model on a processor
 SHARED, RANK = 0.75, 8
 RATE, LOW_RANK_RATE = 2e-4, 1e-3
 CALLS = 3 * 2 * PAIRS  # what a step takes, in network calls on a picture of the crops' size: forth and twice as much back
@@ -59,17 +60,23 @@ def foreseen(model: Model, request: Request, settings: Settings) -> tuple[Model,
     return dataclasses.replace(model, hash=f"{model.hash}+{key}"), not store().has(key)
 
 
-def with_learning(told: dict[str, Any], settings: Settings, latent_pixels: int) -> dict[str, Any]:
+def with_learning(told: dict[str, Any], settings: Settings, facts: Facts, latent_pixels: int) -> dict[str, Any]:
     """A plan (see `dry_plan`) that begins with adapting: a note, and its seconds by what the plan's calls take."""
-    calls = round(settings.adapt * CALLS * SIDE**2 / max(latent_pixels, SIDE**2))
+    calls = round(settings.adapt * CALLS * _side(facts.family, facts.device) ** 2 / latent_pixels)
     seconds = told["seconds"] and told["calls"] and round(told["seconds"] * (1 + calls / told["calls"]), 1)
     note = f"Adapting to the reference comes first, once for it: about as long as {calls} network calls."
     return told | {"seconds": seconds or None, "notes": [*told["notes"], note]}
 
 
+def _side(family: str, device: str) -> int:
+    """On a processor steps are what is short, and a quarter of the pixels takes a quarter of the time."""
+    return SMALL_SIDE if family == "mini" and device == "cpu" else SIDE
+
+
 def _key(model: Model, request: Request, settings: Settings) -> str:
     references = [hash_of(image) for image in request.references]
-    return key_of("adaptation", _WAY, model.hash, fingerprint(model), references, settings.adapt, settings.seed)
+    way = [_WAY, _side(model.family, model.device.type), str(model.dtype)]
+    return key_of("adaptation", way, model.hash, fingerprint(model), references, settings.adapt, settings.seed)
 
 
 def _with(model: Model, learnt: dict[str, torch.Tensor], key: str) -> Model:
@@ -97,12 +104,13 @@ def _learn(model: Model, request: Request, settings: Settings, progress: Progres
     learning = list(unet.requires_grad_(True).parameters()) if whole else _low_rank(unet.requires_grad_(False))
     attention = paired_attention.install(unet)
     views = _views(model, request, settings)
+    side = min(_side(model.family, model.device.type), *(min(view.shape[1:]) for view in views))
     rate = RATE if whole else LOW_RANK_RATE
     optimizer = torch.optim.AdamW(learning, rate, weight_decay=0.0)
     for step in range(settings.adapt):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 10) * (1 - step / settings.adapt)
-        loss = _loss(model, unet, attention, _pairs(views, chance).to(model.device), chance)
+        loss = _loss(model, unet, attention, _pairs(views, side, chance).to(model.device), chance)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
@@ -152,9 +160,8 @@ def _views(model: Model, request: Request, settings: Settings) -> list[torch.Ten
     return views
 
 
-def _pairs(views: list[torch.Tensor], chance: torch.Generator) -> torch.Tensor:
-    """References, then targets (2 · PAIRS, C, s, s); a pair is of one picture, half of the time turned alike."""
-    side = min(SIDE, *(min(view.shape[1:]) for view in views))
+def _pairs(views: list[torch.Tensor], side: int, chance: torch.Generator) -> torch.Tensor:
+    """References, then targets (2 · PAIRS, C, side, side); a pair is of one picture, half of the time turned alike."""
     firsts, seconds = [], []
     for _ in range(PAIRS):
         first, turn, alike = (int(torch.randint(n, (), generator=chance)) for n in (len(views), 8, 2))

@@ -58,7 +58,7 @@ def plan_for(
     again = Plan(chosen, shapes, whole, hold, kept, region=region)
     told = _told(facts, first, grids, again.calls, room.need() if room else None)
     told = told | {"notes": [*told["notes"], _UNKNOWN]} if chosen.turns == "auto" and found is None else told
-    return with_learning(told, chosen, grids[-1].height * grids[-1].width) if chosen.adapt else told
+    return with_learning(told, chosen, facts, grids[-1].height * grids[-1].width) if chosen.adapt else told
 
 
 @torch.inference_mode()
@@ -67,16 +67,16 @@ def plan_of(facts: Facts, model: Model, request: Request) -> dict[str, Any]:
     settings = check(request)
     if mode(settings, model.family) == "instead":
         return _by_patches(_sizes_of(request)) | {"calls_first": 0}
-    model, learns = foreseen(model, request, settings)
-    room = Room(model, settings)
-    work = prepare(model, request, settings, Progress(silent), room)
+    named, learns = foreseen(model, request, settings)
+    room = Room(named, settings)
+    work = prepare(named, request, settings, Progress(silent), room)
     grids = [image.grid for image in work.images]
     for height, width in {grid.window for grid in grids}:
         if calibration.known(facts.hash, facts.device, facts.dtype, height * width) is None:
             calibration.measure(model, height, width)
     general = plan_for(facts, model, _sizes_of(request), settings.as_dict(), [copy.pose for copy in work.copies])
     told = _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
-    return with_learning(told, settings, grids[-1].height * grids[-1].width) if learns else told
+    return with_learning(told, settings, facts, grids[-1].height * grids[-1].width) if learns else told
 
 
 def _by_patches(sizes: dict[str, Any]) -> dict[str, Any]:
