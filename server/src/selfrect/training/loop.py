@@ -104,8 +104,6 @@ class Run:
             (clock.Every(self.recipe.export_minutes), self.export),
         ]
         self.log({"start": self.step, "textures": len(self.crops.pictures), "held_out": len(self.unseen.pictures)})
-        if self.package_dir:
-            write_descriptions(self.network, self.package_dir, self.recipe.version, self.recipe.used_until)
 
     def ask_to_stop(self, *_) -> None:
         """On SIGTERM: finish the step, save, end; the next start continues from here."""
@@ -179,4 +177,5 @@ class Run:
     def export(self) -> None:
         """The averaged weights, for everybody else."""
         if self.package_dir:
+            write_descriptions(self.network, self.package_dir, self.recipe.version, self.recipe.used_until)
             export_weights(self.average, self.package_dir)
