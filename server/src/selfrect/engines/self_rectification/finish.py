@@ -44,12 +44,14 @@ class Drawn:
 
 
 def mode(settings: Settings, family: str) -> str:
-    """ "off", "finish" or "instead", for a model of this family. The embedded one is weaker than patches alone (MODEL_CARD.md)."""
+    """ "off", "finish" or "instead", for a model of this family. The embedded one is weaker than patches alone (MODEL_CARD.md).
+
+    Whether the picture is to tile changes nothing: the network goes around the edges as patches do, so that a run with tiling shows
+    what the same run without it shows.
+    """
     if settings.patches != "auto":
         return settings.patches
-    if family == "mini":
-        return "instead"
-    return "finish" if settings.tile_x or settings.tile_y else "off"
+    return "instead" if family == "mini" else "off"
 
 
 def without_network(family: str, request: Request) -> bool:
