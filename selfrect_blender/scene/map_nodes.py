@@ -106,7 +106,7 @@ def _value(material: bpy.types.Material, texture: bpy.types.Node, use: Use, end:
     if use.inverted:
         output = _through(material, tree, "ShaderNodeInvert", end, output, "Color")
     if use.role.startswith("normal"):
-        return _through(material, tree, "ShaderNodeNormalMap", end, output, "Color")
+        return _normal(material, tree, end, output, use.y_down)
     if use.role.startswith("bump"):
         return _through(material, tree, "ShaderNodeBump", end, output, "Height")
     if use.role == "height":
@@ -114,6 +114,24 @@ def _value(material: bpy.types.Material, texture: bpy.types.Node, use: Use, end:
         displaced.node.inputs["Scale"].default_value = _DISPLACED
         return displaced
     return output
+
+
+def _normal(
+    material: bpy.types.Material, tree: bpy.types.NodeTree, end: bpy.types.NodeSocket, output: bpy.types.NodeSocket, y_down: bool
+) -> bpy.types.NodeSocket:
+    """A Normal Map; before it, where green points down and the node cannot be told so (Blender before 5.2), green is turned over."""
+    vectors = _through(material, tree, "ShaderNodeNormalMap", end, output, "Color")
+    if y_down and hasattr(vectors.node, "convention"):
+        vectors.node.convention = "DIRECTX"
+    elif y_down:
+        red = _through(material, tree, "ShaderNodeSeparateColor", end, output, "Color")
+        _, green, blue = red.node.outputs
+        up = _through(material, tree, "ShaderNodeInvert", end, green, "Color")
+        whole = _through(material, tree, "ShaderNodeCombineColor", end, red, "Red")
+        tree.links.new(up, whole.node.inputs["Green"])
+        tree.links.new(blue, whole.node.inputs["Blue"])
+        tree.links.new(whole, vectors.node.inputs["Color"])
+    return vectors
 
 
 def _through(

@@ -154,6 +154,17 @@ def test_a_normal_joins_a_bump_and_a_height_is_not_a_metre(extension, maps, pict
     assert displacement.inputs["Scale"].default_value < 0.1
 
 
+def test_a_normal_that_points_down_is_turned_up_by_new_nodes_too(extension, maps, reverts, picture):
+    made = [each for each in maps.of_material(directx(picture)[0], base()) if each.name == "normal"]
+    other = new_material("other")
+    before = snapshot(other)
+    extension.materials.apply(other, with_result(extension, made), base())
+    (found,) = maps.of_material(other, base())
+    assert (found.name, found.y_down) == ("normal", True)
+    reverts.revert(other)
+    assert (snapshot(other)[0], sorted(snapshot(other)[1])) == (before[0], sorted(before[1]))
+
+
 def test_deleting_a_result_takes_its_maps_unless_they_are_used(extension, maps, picture, pictures):
     material, _ = separate_maps(picture)
     result = with_result(extension, maps.of_material(material, base()))
