@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene import history, maps, materials
+from ..scene import maps, materials
 from . import engine_settings, places, reasons
 from .text import draw_text
 from .translations import say
@@ -41,7 +41,7 @@ class _Maps:
         for name in (name for name in SETTINGS if name in declared):
             layout.prop(context.scene.selfrect_settings, name)
         if choices.result:
-            _draw_made(layout, history.maps_of(choices.result))
+            _draw_made(layout, [item for item in choices.result.selfrect.maps if item.image])
 
 
 def title(name: str) -> str:
@@ -67,13 +67,15 @@ def _none_found(context: bpy.types.Context, reference: bpy.types.Image | None) -
     return say("The material “{material}” has no maps over “{image}”.", material=material.name, image=reference.name)
 
 
-def _draw_made(layout: bpy.types.UILayout, made: dict[str, bpy.types.Image]) -> None:
+def _draw_made(layout: bpy.types.UILayout, made: list[bpy.types.PropertyGroup]) -> None:
     """The result's own maps, each with a button that shows it."""
+    layout.label(text="Result")
     column = layout.column(align=True)
-    for name, image in made.items():
+    for item in made:
         row = column.row()
-        row.label(text=title(name), icon="IMAGE_DATA", translate=False)
-        row.operator("selfrect.show_image", text="", icon="HIDE_OFF").image = image.name
+        text = title(item.name) if item.source else say("{map}, estimated", map=title(item.name))
+        row.label(text=text, icon="IMAGE_DATA", translate=False)
+        row.operator("selfrect.show_image", text="", icon="HIDE_OFF").image = item.image.name
     layout.operator("selfrect.save_result", icon="FILE_FOLDER")
 
 
