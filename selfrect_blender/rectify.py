@@ -18,7 +18,7 @@ from .host.engine_source import problems
 from .host.job import Job, JobState
 from .host.job_queue import JobQueue
 from .host.request import RectifyRequest
-from .scene import history, images, landing, map_pictures, maps
+from .scene import history, images, landing, map_pictures, maps, udim
 from .scene.references import Further, Outside, Raw
 
 _PICTURES = history.PICTURES
@@ -55,6 +55,7 @@ class Order:
     outside: Outside | None = None  # pixels of the target that stay, where there is a mask
     maps: tuple[map_pictures.Wanted, ...] = ()  # that come with the result
     left: tuple[str, ...] = ()  # maps that were asked for and that another reference has not
+    part: udim.Part | None = None  # of a target with UDIM tiles
 
     @property
     def is_data(self) -> bool:
@@ -70,15 +71,51 @@ def order(
     follow: Iterable[maps.Map | tuple[maps.Map, ...]] = (),
     **choices: Any,
 ) -> Order:
-    """Copy what the request needs out of the .blend. choices: model, device, dtype, seed, settings of RectifyRequest.
+    """The only one of `orders`. Raises Problem bad_input where there are several."""
+    return only(orders(scene, reference, target, further, follow, **choices))
 
-    follow: maps over the reference that the result shall have too, see `maps.together`.
-    Raises Problem bad_input where an image cannot be read; nothing in the .blend has changed then, nor after success.
+
+def only(found: list[Order]) -> Order:
+    """The one of these. Raises Problem bad_input where there are several, which not everything can work on."""
+    if len(found) > 1:
+        tiles = "; ".join(udim.told(each.part.group.numbers) for each in found)
+        sentence = f"The target “{found[0].target_name}” has UDIM tiles that do not touch: {tiles}."
+        raise problems.Problem("bad_input", sentence, "Press Rectify, which works on one group of tiles after the other.")
+    return found[0]
+
+
+def orders(
+    scene: bpy.types.Scene,
+    reference: bpy.types.Image | None,
+    target: bpy.types.Image | None,
+    further: Further | None = None,
+    follow: Iterable[maps.Map | tuple[maps.Map, ...]] = (),
+    **choices: Any,
+) -> list[Order]:
+    """Copy what the requests need out of the .blend: one, or one for each group of UDIM tiles that touch.
+
+    follow: maps over the reference that the result shall have too, see `maps.together`. choices: model, device, dtype, seed, settings
+    of RectifyRequest. Raises Problem bad_input where an image cannot be read; nothing in the .blend has changed then, nor after success.
     """
-    images.check(target, "target")  # before the reference is copied
-    further = further or Further()
-    raw, own = Raw.read(reference, target, further)
+    images.check(target, "target", tiles=True)  # before the reference is copied
+    images.check(reference, "reference", tiles=True)
+    parts = udim.parts(target) if udim.is_tiled(target) else [None]
+    return [_order(scene, reference, target, further or Further(), tuple(follow), part, choices) for part in parts]
+
+
+def _order(
+    scene: bpy.types.Scene,
+    reference: bpy.types.Image,
+    target: bpy.types.Image,
+    further: Further,
+    follow: tuple[maps.Map | tuple[maps.Map, ...], ...],
+    part: udim.Part | None,
+    choices: dict[str, Any],
+) -> Order:
+    raw, own = Raw.read(reference, target, further, part)
     lands = landing.of(reference, own)
+    if any(udim.is_tiled(image) for image in (reference, *(used.image for used in further.references))):
+        follow = ()  # there would be one map for several references
     of_each, left = maps.together(follow, [used.image for used in further.references])
     raw_maps = map_pictures.read(of_each, reference)
     return Order(
@@ -93,6 +130,7 @@ def order(
         outside=raw.outside(lands),
         maps=tuple(each.wanted for each in raw_maps),
         left=tuple(left),
+        part=part,
     )
 
 
@@ -113,6 +151,8 @@ def encode_all(
     order: Order, picture: np.ndarray, made: dict[str, np.ndarray]
 ) -> tuple[landing.Encoded, list[map_pictures.Encoded]]:
     """As `encode`, and the maps that the engine made. Any thread."""
+    if order.request and order.reference_name == order.target_name:
+        made = map_pictures.kept(made, order.request.maps, order.request.mask)
     return encode(order, map_pictures.with_alpha(picture, made, order.maps)), map_pictures.encode(made, order.maps)
 
 
@@ -129,14 +169,20 @@ def land(
     made_maps: Iterable[map_pictures.Encoded] = (),
 ) -> bpy.types.Image:
     """Make the result image and its maps, let the scene's panel point to it, enter it into the target's history."""
-    image = landing.land(order.result_name, made, order.size, order.landing)
-    map_pictures.land(image, made_maps)
+    image = landing.land(order.result_name, made, order.size, order.landing, order.part)
+    land_maps(order, image, made_maps)
     scene = bpy.data.scenes.get(order.scene_name)
     if scene:
         scene.selfrect.result = image
     target, reference = (bpy.data.images.get(name) for name in (order.target_name, order.reference_name))
-    history.add(target, image, reference, record or {}, order.choices, seconds)
+    if history.find(image) is None:  # else it has got more tiles
+        history.add(target, image, reference, record or {}, order.choices, seconds)
     return image
+
+
+def land_maps(order: Order, result: bpy.types.Image, made_maps: Iterable[map_pictures.Encoded]) -> None:
+    """Make images of the maps, and keep them with the result."""
+    map_pictures.land(result, made_maps, order.part)
 
 
 def make(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 
 import bpy
@@ -33,6 +34,7 @@ class Work:
         self._queue, self._converter = queue, converter
         self._started: float | None = None
         self._buffer: Future | None = None
+        self._landing: Iterator[None] | None = None
         self._preview = Preview(order, converter)
 
     @property
@@ -63,7 +65,8 @@ class Work:
         elif self._buffer is None:  # a power for each of millions of values: not in this thread
             self._buffer = self._converter.submit(rectify.encode_all, self.order, self.job.image, self.job.maps)
         elif self._buffer.done() and editors.may_write():
-            self._land(*self._buffer.result())
+            self._landing = self._landing or self._land(*self._buffer.result())
+            next(self._landing, None)
 
     def fail(self, problem: problems.Problem) -> None:
         """End it with a problem of this side."""
@@ -82,11 +85,19 @@ class Work:
         self.problem, self.finished, self._buffer = problem, True, None
         self._preview.remove()
 
-    def _land(self, made, made_maps) -> None:
+    def _land(self, made, made_maps) -> Iterator[None]:
+        """A picture at a time: a large one takes a second to be packed."""
         target = bpy.data.images.get(self.order.target_name)
         viewers = self._preview.remove() if self._preview.was_shown else editors.viewers({target} - {None})
         self.seconds = time.monotonic() - self._started
-        image = rectify.land(self.order, made, self.job.record, self.seconds, made_maps)
-        self.finished, self.result_name, self._buffer = True, image.name, None
-        editors.show(viewers, image)
+        image = rectify.land(self.order, made, self.job.record, self.seconds)
+        name = image.name
+        for each in made_maps:
+            yield
+            image = bpy.data.images.get(name)  # the artist may have undone or deleted it meanwhile
+            if image:
+                rectify.land_maps(self.order, image, [each])
+        self.finished, self.result_name, self._buffer = True, name, None
+        if image:
+            editors.show(viewers, image)
         editors.push_undo("Rectify")

@@ -86,17 +86,18 @@ def stem(name: str) -> str:
     return Path(name).stem if Path(name).suffix.lower() in _ENDINGS else name
 
 
-def check(image: bpy.types.Image | None, what: str, load: bool = True) -> None:
+def check(image: bpy.types.Image | None, what: str, load: bool = True, tiles: bool = False) -> None:
     """Raise Problem bad_input, with its remedy, unless the image has pixels that can be read and are of a workable size.
 
     load: read its file if that has not happened yet; without, such an image passes, as is right for what is asked while drawing.
+    tiles: whether it may have UDIM tiles.
     """
     if image is None:
         raise problems.Problem("bad_input", f"No {what} is chosen.", f"Choose an image as the {what}.")
     if image.type in _TYPES:
         kind, reason, remedy = _TYPES[image.type]
         raise problems.Problem("bad_input", f"The {what} “{image.name}” {kind} {reason}.", remedy)
-    if image.source in _SOURCES:
+    if image.source in _SOURCES and not (tiles and image.source == "TILED"):
         kind, remedy = _SOURCES[image.source]
         raise problems.Problem("bad_input", f"The {what} “{image.name}” {kind}.", remedy)
     if not load and not image.has_data:

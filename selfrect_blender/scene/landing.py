@@ -15,7 +15,7 @@ import numpy as np
 from bpy.app.handlers import persistent
 
 from ..host import exr, pixels
-from . import color_spaces, images
+from . import color_spaces, images, udim
 from .color_spaces import Space
 
 _PACKED = "selfrect_packed"  # on an image: how long the file is that we packed
@@ -72,8 +72,10 @@ def shown(landing: Landing, picture: np.ndarray) -> np.ndarray:
     return images.encode(picture, landing.is_data) if landing.own else buffer(landing, picture)
 
 
-def land(name: str, made: Encoded, size: tuple[int, int], landing: Landing) -> bpy.types.Image:
-    """The new image."""
+def land(name: str, made: Encoded, size: tuple[int, int], landing: Landing, part: udim.Part | None = None) -> bpy.types.Image:
+    """The new image. part: it is a canvas of UDIM tiles."""
+    if part:
+        return udim.landed(part, name, _tiles(landing, made, size, part), landing.space.name, "CHANNEL_PACKED" if made.has_alpha else "")
     if landing.is_data or landing.space.name == landing.light.name:
         return images.new_float_image(name, made.flat, *size, is_data=landing.is_data, alpha=made.has_alpha)
     image = bpy.data.images.new(name, *size, alpha=made.has_alpha, float_buffer=True)
@@ -120,6 +122,24 @@ def _pack(image: bpy.types.Image, file: bytes) -> None:
     image[_PACKED] = image.packed_file.size
 
 
+def _tiles(landing: Landing, made: Encoded, size: tuple[int, int], part: udim.Part) -> dict[int, bytes]:
+    """The file of each tile."""
+    picture = _in_space(landing, made.flat.reshape(size[1], size[0], 4)[::-1])
+    channels = 4 if made.has_alpha else 3
+    return {number: exr.encoded(tile[::-1, :, :channels]) for number, tile in udim.cut(picture[::-1], part.group).items()}
+
+
+def _in_space(landing: Landing, picture: np.ndarray) -> np.ndarray:
+    """A buffer's picture in the space of the result. Main thread."""
+    if landing.is_data or landing.own or landing.space.name == landing.light.name:
+        return picture
+    if landing.space.kind != "own":
+        return _values(landing, picture)
+    picture = picture.copy()
+    picture[..., :3] = color_spaces.values(picture[..., :3], landing.space.name)
+    return picture
+
+
 def _values(landing: Landing, light: np.ndarray) -> np.ndarray:
     """Blender's light in the space of the result, which is a matrix or sRGB's curve away."""
     if landing.space.kind == "srgb":
@@ -130,8 +150,7 @@ def _values(landing: Landing, light: np.ndarray) -> np.ndarray:
 
 def _converted(landing: Landing, made: Encoded, size: tuple[int, int]) -> bytes:
     """The same by Blender itself, for a space that only it knows."""
-    picture = made.flat.reshape(size[1], size[0], 4)[::-1].copy()
-    picture[..., :3] = color_spaces.values(picture[..., :3], landing.space.name)
+    picture = _in_space(landing, made.flat.reshape(size[1], size[0], 4)[::-1])
     return exr.encoded(picture if made.has_alpha else picture[..., :3])
 
 

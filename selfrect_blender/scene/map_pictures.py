@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from . import color_spaces, history, images, landing, map_uses
+from . import color_spaces, history, images, landing, map_uses, udim
 from .maps import Map
 
 
@@ -86,21 +86,29 @@ def with_alpha(picture: np.ndarray, made: dict[str, np.ndarray], wanted: Iterabl
     return np.concatenate([picture[..., :3], alpha], axis=2)
 
 
+def kept(made: dict[str, np.ndarray], sent: dict[str, list[np.ndarray]], mask: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Where the target is the reference itself: outside of the mask each map stays as it was, bit by bit. Any thread."""
+    if mask is None:
+        return made
+    return {name: _kept(picture, sent[name][0], mask) if name in sent else picture for name, picture in made.items()}
+
+
 def encode(made: dict[str, np.ndarray], wanted: Iterable[Wanted]) -> list[Encoded]:
     """The engine's maps as images will hold them; one that nobody asked for is an estimate. Any thread."""
     known = {each.name: each for each in wanted}
     return [_encode(known.get(name) or _estimate(name), picture) for name, picture in made.items()]
 
 
-def land(result: bpy.types.Image, encoded: Iterable[Encoded]) -> list[bpy.types.Image]:
-    """New packed images named after the result, "bark rectified_normal", kept with it."""
+def land(result: bpy.types.Image, encoded: Iterable[Encoded], part: udim.Part | None = None) -> list[bpy.types.Image]:
+    """New packed images named after the result, "bark rectified_normal", kept with it. part: of UDIM tiles."""
     has_alpha = result.depth == 128  # then the reference's alpha is in it
     landed = []
     for each in encoded:
         wanted = each.wanted
         if not (wanted.of_base and has_alpha):
-            image = landing.land(f"{result.name}_{wanted.name}", each.made, each.size, wanted.lands)
-            history.add_map(result, wanted.name, image, wanted.source, wanted.uses)
+            image = landing.land(f"{result.name}_{wanted.name}", each.made, each.size, wanted.lands, part)
+            if image not in history.maps_of(result).values():  # else it has got more tiles
+                history.add_map(result, wanted.name, image, wanted.source, wanted.uses)
             landed.append(image)
     return landed
 
@@ -133,6 +141,13 @@ def _encode(wanted: Wanted, picture: np.ndarray) -> Encoded:
     size = (picture.shape[1], picture.shape[0])
     made = landing.encoded(wanted.lands, landing.buffer(wanted.lands, picture), size, picture.shape[2] == 4)
     return Encoded(wanted, made, size)
+
+
+def _kept(picture: np.ndarray, before: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    if picture.shape != before.shape:
+        return picture
+    rows, columns = (np.arange(many) * few // many for many, few in zip(picture.shape, mask.shape, strict=False))
+    return np.where(mask[np.ix_(rows, columns)][..., None] > 0, picture, before)
 
 
 def _is_grey(picture: np.ndarray) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..edit import compositing, sampling
 from ..host.engine_source import problems
-from . import images
+from . import images, udim
 from .landing import Landing
 
 
@@ -101,14 +101,24 @@ class Raw:
     heals: bool = False
 
     @classmethod
-    def read(cls, reference: bpy.types.Image | None, target: bpy.types.Image | None, further: Further) -> tuple[Raw, str]:
-        """And the own colour space that all of them have, see `images.alike`. Raises Problem bad_input."""
-        used = [Used(reference, further.weight, further.region), *further.references]
-        pictures = [images.read(each.image, "reference") for each in used] + [images.read(target, "target")]
-        (*references, picture), own = images.alike(pictures)
-        mask = images.read(further.mask, "mask") if further.mask else None
-        shares = [(each.weight, images.read(each.region, "region") if each.region else None) for each in used]
-        size = (picture.width, picture.height) if further.heal else _size(further.size, picture)
+    def read(
+        cls, reference: bpy.types.Image | None, target: bpy.types.Image | None, further: Further, part: udim.Part | None = None
+    ) -> tuple[Raw, str]:
+        """And the own colour space that all of them have, see `images.alike`. part: of a target with UDIM tiles, which keeps its size.
+
+        Each tile of a tiled reference is a reference. Raises Problem bad_input.
+        """
+        used, pictures = [], []
+        for each in (Used(reference, further.weight, further.region), *further.references):
+            tiled = udim.is_tiled(each.image)
+            tiles = list(udim.read(each.image, "reference").values()) if tiled else [images.read(each.image, "reference")]
+            used += [each] * len(tiles)
+            pictures += tiles
+        canvas = udim.stitched(part.tiles, part.group) if part else images.read(target, "target")
+        (*references, picture), own = images.alike([*pictures, canvas])
+        mask = _area(further.mask, "mask", part)
+        shares = [(each.weight, _area(each.region, "region", part)) for each in used]
+        size = (picture.width, picture.height) if further.heal or part else _size(further.size, picture)
         raw = cls(references, picture, size, mask, shares, further.heal)
         if further.heal:
             raw.check_hole(target.name)
@@ -188,6 +198,21 @@ def coverage(mask: images.Pixels, size: tuple[int, int]) -> np.ndarray:
     if (mask.width, mask.height) != size:
         grey = sampling.scaled(grey[..., None], *size)[..., 0]
     return np.ascontiguousarray(np.clip(grey, 0, 1), np.float32)
+
+
+def _area(image: bpy.types.Image | None, what: str, part: udim.Part | None) -> images.Pixels | None:
+    """A mask or a region. Raises Problem bad_input."""
+    if image is None or part is None:
+        return images.read(image, what) if image else None
+    if not udim.is_tiled(image):
+        sentence = f"The {what} “{image.name}” has no UDIM tiles, and the target has."
+        raise problems.Problem("bad_input", sentence, "Press New Mask for one that has.")
+    tiles = udim.read(image, what)
+    missing = set(part.group.numbers) - set(tiles)
+    if missing:
+        sentence = f"The {what} “{image.name}” lacks the tiles {udim.told(missing)}."
+        raise problems.Problem("bad_input", sentence, "Press New Mask for one that has them.")
+    return udim.stitched(tiles, part.group)
 
 
 def _name(image: bpy.types.Image | None) -> str:

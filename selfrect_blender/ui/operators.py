@@ -69,16 +69,31 @@ class Ordering:
         **engine_settings.properties(engine_settings.shipped()),
     }
 
-    def order(self, context: bpy.types.Context, heals: bpy.types.Image | None = None) -> job.Order:
-        """The panel's choices, save what the caller gave as arguments. Raises Problem bad_input.
+    def order(self, context: bpy.types.Context) -> job.Order:
+        """The panel's choices, save what the caller gave as arguments. Raises Problem bad_input."""
+        return job.only(self.orders(context))
 
-        heals: the image that is reference and target at once.
-        """
+    def carry_out(self, orders: list[job.Order]) -> set[str]:
+        """Send them on their way; in background mode wait for them. What `execute` returns. Raises Problem."""
+        if orders[0].left:
+            names = ", ".join(orders[0].left)
+            self.report({"WARNING"}, say("Not every reference has these maps, so they stay away: {names}.", names=names))
+        if not (self.wait or bpy.app.background):
+            for order in orders:
+                main_thread.start(order)
+            return {"FINISHED"}
+        for order in orders:
+            image, _ = job.make(main_thread.queue(), order)
+        self.report({"INFO"}, say("“{name}” is the result.", name=image.name))
+        return {"FINISHED"}
+
+    def orders(self, context: bpy.types.Context, heals: bpy.types.Image | None = None) -> list[job.Order]:
+        """As `order`, one for each group of UDIM tiles that touch. heals: the image that is reference and target at once."""
         choices, given = context.scene.selfrect, self.properties.is_property_set
         settings = self._with_sliders(choices, engine_settings.values(context.scene))
         settings.update({name: engine_settings.value(self, name) for name in settings if hasattr(self, name) and given(name)})
         reference = heals or image_of(self.reference, reasons.reference(context), "reference")
-        return job.order(
+        return job.orders(
             context.scene,
             reference,
             heals or image_of(self.target, choices.target, "target"),
@@ -124,15 +139,7 @@ class SELFRECT_OT_rectify(Ordering, bpy.types.Operator):
     @tells_problems
     def execute(self, context):
         """Order it; in background mode make it."""
-        order = self.order(context)
-        if order.left:
-            self.report({"WARNING"}, say("Not every reference has these maps, so they stay away: {names}.", names=", ".join(order.left)))
-        if not (self.wait or bpy.app.background):
-            main_thread.start(order)
-            return {"FINISHED"}
-        image, _ = job.make(main_thread.queue(), order)
-        self.report({"INFO"}, say("“{name}” is the result.", name=image.name))
-        return {"FINISHED"}
+        return self.carry_out(self.orders(context))
 
 
 class SELFRECT_OT_cancel(bpy.types.Operator):

@@ -37,7 +37,7 @@ def reference(context: bpy.types.Context) -> bpy.types.Image | None:
 
 def rectify(context: bpy.types.Context) -> str:
     """Why nothing can be rectified now."""
-    return _image(reference(context), "reference") or _image(context.scene.selfrect.target, "target") or engine()
+    return _image(reference(context), "reference", True) or _image(context.scene.selfrect.target, "target", True) or engine()
 
 
 def heal(context: bpy.types.Context) -> str:
@@ -57,8 +57,8 @@ def apply(context: bpy.types.Context) -> str:
     return _problem_of(materials.of_context, context)
 
 
-def _image(image: bpy.types.Image | None, what: str) -> str:
-    return _problem_of(images.check, image, what, False)
+def _image(image: bpy.types.Image | None, what: str, tiles: bool = False) -> str:
+    return _problem_of(images.check, image, what, False, tiles)
 
 
 def _problem_of(function, *arguments) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from .. import main_thread
-from .. import rectify as job
 from ..host.engine_source import problems
 from ..scene import masks
 from . import reasons
@@ -92,13 +90,7 @@ class SELFRECT_OT_heal(Ordering, bpy.types.Operator):
         image = image_of(self.image, context.scene.selfrect.target or reasons.reference(context), "target")
         if image is None:
             raise problems.Problem("bad_input", "No image is chosen.", "Choose the texture with the hole as the target.")
-        order = self.order(context, heals=image)
-        if not (self.wait or bpy.app.background):
-            main_thread.start(order)
-            return {"FINISHED"}
-        result, _ = job.make(main_thread.queue(), order)
-        self.report({"INFO"}, say("“{name}” is the result.", name=result.name))
-        return {"FINISHED"}
+        return self.carry_out(self.orders(context, heals=image))
 
 
 register, unregister = bpy.utils.register_classes_factory((SELFRECT_OT_new_mask, SELFRECT_OT_heal))

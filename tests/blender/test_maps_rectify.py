@@ -102,6 +102,16 @@ def test_what_is_sent_is_small_and_upright(extension, engine, shown, monkeypatch
     np.testing.assert_allclose(maps["normal"][0], np.stack([there[..., 0], 1 - there[..., 1], there[..., 2]], -1), atol=1e-6)
 
 
+def test_a_finer_map_stays_finer(extension, engine, shown):
+    engine("good")
+    shown(separate_maps)
+    bpy.data.images["r"].scale(256, 192)
+    bpy.ops.selfrect.rectify()
+    made = extension.history.maps_of(bpy.context.scene.selfrect.result)
+    assert tuple(made["roughness"].size) == (256, 192)
+    assert tuple(made["normal"].size) == (64, 48)
+
+
 def test_ticks_and_switch(extension, engine, shown):
     engine("good")
     shown(separate_maps)
@@ -155,6 +165,26 @@ def test_an_estimate_is_plugged_in_where_no_map_was(extension, engine, shown):
     assert image.colorspace_settings.is_data
 
 
+def test_outside_of_a_mask_the_maps_of_a_reference_that_is_its_own_target_stay(extension, engine, shown, new_image, monkeypatch):
+    engine("good")
+    _, expected = shown(separate_maps)
+    mask = np.zeros((48, 64), np.float32)
+    mask[10:20, 30:50] = 1
+    sent = {"normal": [np.zeros((96, 128, 3), np.float32)], "roughness": [np.zeros((48, 64, 1), np.float32)]}
+    pictures = importlib.import_module(f"{UI}.scene.map_pictures")
+    kept = pictures.kept({name: each[0] + 1 for name, each in sent.items()} | {"height": np.ones((4, 4, 1), np.float32)}, sent, mask)
+    np.testing.assert_array_equal(kept["roughness"][..., 0], mask)
+    np.testing.assert_array_equal(kept["normal"][..., 0], mask.repeat(2, 0).repeat(2, 1))
+    assert kept["height"].min() == 1, "an estimate has no map before it"
+    new_image(64, 48, "mask", color=1)
+    seen = []
+    monkeypatch.setattr(extension.rectify.map_pictures, "kept", lambda made, *more: seen.append(more) or made)
+    bpy.ops.selfrect.rectify(target="base", mask="mask")
+    bpy.ops.selfrect.rectify(mask="mask")
+    assert len(seen) == 1
+    assert set(seen[0][0]) == set(expected)
+
+
 def test_several_references_bring_the_maps_that_all_of_them_have(extension, shown, picture):
     maps = importlib.import_module(f"{UI}.scene.maps")
     material, _ = shown(separate_maps)
@@ -206,6 +236,10 @@ def test_the_panel_shows_what_follows_and_what_was_made(extension, engine, shown
     texts = " ".join(str(words) for _, words in drawn)
     for word in ("Coat", "absent"):
         assert word not in texts
+    assert "Height, estimated" not in texts
+    bpy.ops.selfrect.rectify(with_maps=False, estimate="height")
+    panel.PANELS[0].draw(Drawing(drawn), bpy.context)
+    assert "Height, estimated" in " ".join(str(words) for _, words in drawn)
     for word in ("with_maps", "Roughness", "Normal", "image sequence", "selfrect.save_result"):
         assert word in texts
 

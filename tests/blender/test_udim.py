@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images of several UDIM tiles: what touches is one canvas, and comes back as tiles, painted and never saved ones too."""
+
+from __future__ import annotations
+
+import importlib
+
+import bpy
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def udim(extension):
+    return importlib.import_module(extension.images.__package__ + ".udim")
+
+
+@pytest.fixture
+def sent(extension, engine, monkeypatch):
+    """The requests that reach the queue."""
+    engine("good")
+    requests = []
+    queue = extension.main_thread.queue()
+    submit = queue.submit
+    monkeypatch.setattr(queue, "submit", lambda request: requests.append(request) or submit(request))
+    return requests
+
+
+@pytest.fixture
+def tiled(tmp_path, extension):
+    """tiled({number: (width, height)}, …) → an image with these tiles on the disk, and their pixels, bottom row first, as in the files."""
+
+    def make(sizes, name="wall", space="sRGB", kind="PNG"):
+        ending, painted = {"PNG": "png", "OPEN_EXR": "exr"}[kind], {}
+        for number, (width, height) in sizes.items():
+            file = bpy.data.images.new("file", width, height, float_buffer=kind == "OPEN_EXR", is_data=True)
+            pixels = np.random.default_rng(number).random((height, width, 4), np.float32)
+            pixels[..., 3] = 1
+            file.pixels.foreach_set(pixels.ravel())
+            file.filepath_raw, file.file_format = str(tmp_path / f"{name}.{number}.{ending}"), kind
+            file.save()
+            bpy.data.images.remove(file)
+            painted[number] = np.round(pixels * 255) / 255 if kind == "PNG" else pixels
+        image = bpy.data.images.load(str(tmp_path / f"{name}.{min(sizes)}.{ending}"))
+        image.source, image.filepath, image.name = "TILED", str(tmp_path / f"{name}.<UDIM>.{ending}"), name
+        image.colorspace_settings.name = space
+        assert [tile.number for tile in image.tiles] == sorted(sizes)
+        return image, painted
+
+    return make
+
+
+def shown(udim, image):
+    """number → display values of each tile, top row first."""
+    return {number: tile.display() for number, tile in udim.read(image, "target").items()}
+
+
+def test_tiles_that_touch_are_a_group(udim):
+    sizes = dict.fromkeys((1001, 1002, 1012, 1004, 1010, 1020), (64, 32)) | {1014: (32, 32)}
+    groups = udim.groups(sizes)
+    assert [group.numbers for group in groups] == [(1001, 1002, 1012), (1004, 1014), (1010, 1020)]
+    assert [group.size for group in groups] == [(128, 64), (64, 64), (64, 64)]
+    assert udim.groups({1010: (8, 8), 1011: (8, 8)})[1].numbers == (1011,)  # the end of a row does not touch the next one's beginning
+
+
+def test_two_tiles_are_one_canvas_and_come_back_as_tiles(udim, sent, tiled, new_image, tmp_path):
+    target, painted = tiled({1001: (48, 32), 1002: (48, 32), 1012: (48, 32)})
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark.png")[0], target
+    assert bpy.ops.selfrect.rectify() == {"FINISHED"}
+    assert len(sent) == 1
+    canvas = sent[0].target
+    assert canvas.shape == (64, 96, 4)
+    np.testing.assert_allclose(canvas[32:, :48], painted[1001][::-1], atol=1e-6)
+    np.testing.assert_allclose(canvas[32:, 48:], painted[1002][::-1], atol=1e-6)
+    np.testing.assert_allclose(canvas[:32, 48:], painted[1012][::-1], atol=1e-6)
+    assert not canvas[:32, :48].any()  # there is no tile 1011
+    result = choices.result
+    assert (result.name, result.source, result.colorspace_settings.name) == ("bark rectified", "TILED", "sRGB")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    result = bpy.context.scene.selfrect.result
+    assert [tile.number for tile in result.tiles] == [1001, 1002, 1012]
+    assert [tuple(tile.size) for tile in result.tiles] == [(48, 32)] * 3
+    for number, picture in shown(udim, result).items():
+        np.testing.assert_allclose(picture[..., :3], painted[number][::-1, :, :3], atol=3e-5)
+    assert [entry.image for entry in bpy.context.scene.selfrect.target.selfrect.history] == [result]
+
+
+def test_groups_that_do_not_touch_are_made_one_after_the_other(extension, udim, sent, tiled, new_image):
+    target, painted = tiled({1001: (48, 32), 1003: (48, 32), 1004: (48, 32)}, space="AgX Base sRGB")
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark.png", space="AgX Base sRGB")[0], target
+    assert bpy.ops.selfrect.rectify() == {"FINISHED"}
+    assert [request.target.shape[:2] for request in sent] == [(32, 48), (32, 96)]
+    result = choices.result
+    assert result.colorspace_settings.name == "AgX Base sRGB"
+    assert [image.name for image in bpy.data.images if "rectified" in image.name] == ["bark rectified"]
+    assert len(target.selfrect.history) == 1
+    files = udim.files(result, "result")
+    assert sorted(files) == [1001, 1003, 1004]
+    unpacked = importlib.import_module(extension.images.__package__ + ".color_spaces").unpacked
+    for number, file in files.items():
+        np.testing.assert_allclose(unpacked(file, (48, 32)), painted[number][::-1, :, :3], atol=1e-6)
+    with pytest.raises(RuntimeError, match="do not touch: 1001; 1003, 1004"):
+        bpy.ops.selfrect.explore()
+
+
+def test_painted_tiles_that_were_never_saved_are_used_and_stay_unsaved(udim, sent, tiled, new_image):
+    target, painted = tiled({1001: (48, 32), 1002: (48, 32)})
+    before = target.filepath_raw
+    flat = np.full(48 * 32 * 4, 1, np.float32)
+    target.pixels.foreach_set(flat)
+    target.update()
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark.png")[0], target
+    bpy.ops.selfrect.rectify()
+    assert (sent[0].target[:, :48] == 1).all()
+    np.testing.assert_allclose(sent[0].target[:, 48:], painted[1002][::-1], atol=1e-6)
+    assert (target.is_dirty, target.filepath_raw, target.file_format) == (True, before, "PNG")
+    kept = np.empty_like(flat)
+    target.pixels.foreach_get(kept)
+    assert (kept == 1).all()
+
+
+def test_tiles_of_other_sizes_keep_them(udim, sent, tiled, new_image):
+    target, painted = tiled({1001: (64, 64), 1002: (32, 32)}, space="Linear Rec.709", kind="OPEN_EXR")
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark", space="Linear Rec.709", is_float=True)[0], target
+    bpy.ops.selfrect.rectify()
+    assert sent[0].target.shape == (64, 128, 4)
+    assert [tuple(tile.size) for tile in choices.result.tiles] == [(64, 64), (32, 32)]
+    shown_tiles = shown(udim, choices.result)
+    np.testing.assert_allclose(shown_tiles[1001][..., :3], shown(udim, target)[1001][..., :3], atol=1e-5)
+    assert np.corrcoef(shown_tiles[1002][..., 0].ravel(), painted[1002][::-1, :, 0].ravel())[0, 1] > 0.8
+
+
+def test_each_tile_of_a_reference_is_a_reference(sent, tiled, new_image):
+    reference, _ = tiled({1001: (48, 32), 1002: (64, 32)})
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = reference, new_image(40, 36, name="rough")[0]
+    bpy.ops.selfrect.rectify()
+    assert [picture.shape[:2] for picture in sent[0].references] == [(32, 48), (32, 64)]
+    assert choices.result.source != "TILED"
+
+
+def test_a_missing_file_is_told_by_its_tile(extension, engine, tiled, new_image, tmp_path):
+    engine("good")
+    target, _ = tiled({1001: (48, 32), 1002: (48, 32)})
+    (tmp_path / "wall.1002.png").unlink()
+    new_image(48, 48, name="bark")
+    with pytest.raises(RuntimeError, match="Tile 1002 of the target “wall” has no pixels"):
+        bpy.ops.selfrect.rectify(reference="bark", target="wall")
+    assert target.name == "wall"
