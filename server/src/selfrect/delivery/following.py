@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from ..engine import Report, Request, Result
-from ..patches.correspondence import Correspondence
+from ..patches.correspondence import Correspondence, Reader
 from ..patches.field import Wanted, correspond
 from ..patches.resizing import resized
+from .easing import Easing
 from .estimates import estimated
 from .maps import Wrap, carried, is_vector, map_size
 from .tiling import met
@@ -33,14 +34,16 @@ def follow(request: Request, result: Result, settings: Any, report: Report) -> R
     if needed(request, settings):
         told = _Teller(report, 2 + len(request.maps))
         began = time.monotonic()
-        field = _field(request, result, wrap, told.alive)
+        compared = _compared(request)
+        field = _field(request, result, compared, wrap, told.alive)
+        easing = Easing([Reader(layers, field, is_vector(name)).of_sizes() for name, layers in compared.items()], wrap)
         told.next()
         for name, of_each in request.maps.items():
             size = map_size(of_each, request.references, picture.shape[:2])
-            maps[name] = carried(of_each, field, size, wrap, is_vector(name), told.alive)
+            maps[name] = carried(of_each, field, size, wrap, is_vector(name), easing, told.alive)
             told.next()
         if settings.true_pixels > 0:
-            picture = rebuilt(picture, request, field, settings.true_pixels, wrap)
+            picture = rebuilt(picture, request, field, settings.true_pixels, wrap, easing)
         if BASE_COLOUR in maps:
             maps[BASE_COLOUR] = toned(maps[BASE_COLOUR], result.image, settings.true_pixels, wrap)
         result = replace(result, correspondence=field)
@@ -61,24 +64,25 @@ def needed(request: Request, settings: Any) -> bool:
     return bool(request.maps) or settings.true_pixels > 0
 
 
-def _field(request: Request, result: Result, wrap: Wrap, alive: Callable[[], None]) -> Correspondence:
+def _compared(request: Request) -> dict[str, list[torch.Tensor]]:
+    """What has to agree where pieces are joined: of each reference its colours, under "", and its maps, in its size and about [0, 1]."""
+    every = {"": [_layers(reference[..., :3]).clamp(0, 1) for reference in request.references]}
+    for name, of_each in request.maps.items():
+        layers = [resized(_layers(one), r.shape[:2]) for one, r in zip(of_each, request.references, strict=True)]
+        low, high = min(float(one.amin()) for one in layers), max(float(one.amax()) for one in layers)
+        every[name] = [(one - low) / max(high - low, 1e-6) for one in layers]
+    return every
+
+
+def _field(
+    request: Request, result: Result, compared: dict[str, list[torch.Tensor]], wrap: Wrap, alive: Callable[[], None]
+) -> Correspondence:
     device = torch.device("cuda" if str(result.record.get("device", "")).startswith("cuda") else "cpu")
-    references = [_layers(reference[..., :3]).clamp(0, 1).to(device) for reference in request.references]
-    opaque = [torch.from_numpy(r[..., 3] > 0.5).to(device) if r.shape[2] == 4 else torch.ones(r.shape[:2], dtype=torch.bool, device=device)
-              for r in request.references]  # fmt: skip
-    layers = [
-        torch.cat([reference, *(_compared(of_each[k], tuple(reference.shape[1:]), device) for of_each in request.maps.values())])
-        for k, reference in enumerate(references)
-    ]
-    wanted = Wanted(_layers(result.image).clamp(0, 1).to(device), references, layers, opaque, wrap, seed=request.seed)
+    layers = [torch.cat(of_one).to(device) for of_one in zip(*compared.values(), strict=True)]
+    opaque = [torch.from_numpy(r[..., 3] > 0.5 if r.shape[2] == 4 else np.ones(r.shape[:2], bool)).to(device) for r in request.references]
+    picture = _layers(result.image).clamp(0, 1).to(device)
+    wanted = Wanted(picture, [one[:3] for one in layers], layers, opaque, wrap, seed=request.seed)
     return correspond(wanted, result.correspondence, alive)
-
-
-def _compared(one: np.ndarray, size: tuple[int, int], device: torch.device) -> torch.Tensor:
-    """A map at the reference's size, in about [0, 1]."""
-    layers = resized(_layers(one).to(device), size)
-    low, high = layers.amin(), layers.amax()
-    return (layers - low) / (high - low).clamp_min(1e-6)
 
 
 def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, request: Request):

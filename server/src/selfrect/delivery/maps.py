@@ -15,8 +15,9 @@ import torch.nn.functional as F
 
 from ..patches.correspondence import Correspondence, Reader, cells, unit_normals
 from ..poisson import settled
+from .easing import Easing
 
-_REACH = 1.5  # pixels of the field: how far from a seam its blend falls to 1/e
+_REACH = 2.5  # pixels of the field: how far from a seam its blend falls to 1/e
 _FADED = 6.0  # times that: what is farther away does not feel the seam
 _BAND = 1 << 22  # pixels of a band
 
@@ -41,15 +42,17 @@ def carried(
     size: tuple[int, int],
     wrap: Wrap = (False, False),
     vectors: bool = False,
+    easing: Easing | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """maps: of each reference (h, w, C) of any size and range → (*size, C) float32, within what the references hold.
 
     wrap: (x, y), across which edges the field goes around. vectors: tangent-space normals, turned with their surroundings, of unit
-    length. alive: called for each band; may raise.
+    length. easing: how steps of brightness between pieces are spread, or None: not at all. alive: called for each band; may raise.
     """
     layers = [torch.from_numpy(np.ascontiguousarray(m, np.float32)).permute(2, 0, 1) for m in maps]
-    sheet = _Sheet(Reader(layers, field, vectors), size, wrap)
+    reader = Reader(layers, field, vectors)
+    sheet = _Sheet(reader if easing is None else _Eased(reader, easing.spread(reader.of_sizes())), size, wrap)
     low, high = (torch.stack([end(m.flatten(1), dim=1) for m in layers]) for end in (torch.amin, torch.amax))
     low, high = low.amin(0)[:, None, None], high.amax(0)[:, None, None]
     result = np.empty((*size, maps[0].shape[2]), np.float32)
@@ -62,10 +65,20 @@ def carried(
     return result
 
 
+class _Eased:
+    """What a reader reads, brighter or darker by what belongs to the pixel of the field."""
+
+    def __init__(self, reader: Reader, change: torch.Tensor):
+        self.reader, self.change, self.field = reader, change, reader.field
+
+    def at(self, row, column, beside_y, beside_x) -> torch.Tensor:
+        return self.reader.at(row, column, beside_y, beside_x) + self.change[:, row, column]
+
+
 class _Sheet:
     """The map to be made, by rows."""
 
-    def __init__(self, reader: Reader, size: tuple[int, int], wrap: Wrap):
+    def __init__(self, reader: Reader | _Eased, size: tuple[int, int], wrap: Wrap):
         self.reader, self.wrap = reader, wrap
         self.height, self.width = size
         self.field_rows, self.field_columns = reader.field.x.shape

@@ -9,14 +9,17 @@ import torch.nn.functional as F
 
 from ..engine import Request
 from ..patches.correspondence import Correspondence
+from .easing import Easing
 from .maps import Wrap, carried
 
 BASE_COLOUR = "base_color"  # the map that is the reference itself, in more pixels than the engine worked on
 
 
-def rebuilt(picture: np.ndarray, request: Request, field: Correspondence, strength: float, wrap: Wrap) -> np.ndarray:
+def rebuilt(
+    picture: np.ndarray, request: Request, field: Correspondence, strength: float, wrap: Wrap, easing: Easing | None = None
+) -> np.ndarray:
     """picture (H, W, 3) → the same size, `strength` of it from the references; outside the mask it stays bit by bit."""
-    own = carried([reference[..., :3] for reference in request.references], field, picture.shape[:2], wrap)
+    own = carried([reference[..., :3] for reference in request.references], field, picture.shape[:2], wrap, easing=easing)
     share = np.float32(strength) if request.mask is None else np.float32(strength) * request.mask[..., None]
     return np.where(share > 0, picture + share * (own - picture), picture).astype(np.float32)
 

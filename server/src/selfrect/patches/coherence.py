@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Calmer matches: whole pieces that are joined where they agree, instead of each pixel's own best patch (Kwatra et al. 2003).
 
-Each pixel pays for how far its patch is, and for each neighbour that does not go on in the same piece: what both pieces differ by at
-that place, and a little for the joint itself. Pixels take over their neighbours' pieces as long as that costs less (iterated
-conditional modes, the black and the white squares of a chessboard in turn, so that no two neighbours change at once).
+Each pixel pays for how far its patch is, and for each of the twelve around it that does not go on in the same piece: what both pieces
+differ by at that place, and a little for the joint itself. Pixels take over their neighbours' pieces as long as that costs less
+(iterated conditional modes, in five colours, so that no two that pay for each other change at once).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import torch
 from .nearest import Search
 
 _SIDES = ((0, 1), (0, -1), (1, 0), (-1, 0))
-_FAR = (1, 4, 2, 1, 8, 3, 1)  # px from which pieces are taken over, one a sweep
+_RING = tuple((dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if 0 < abs(dy) + abs(dx) <= 2)
+_COLOURS = 5  # (x + 2 y) mod 5 is another one throughout the ring
+_FAR = (1, 2, 4, 1, 8, 2, 1)  # px from which pieces are taken over, one a sweep
 
 
 def coherent(
@@ -43,7 +45,7 @@ class _Board:
 
     def swept(self) -> torch.Tensor:
         for step in _FAR:
-            for colour in (0, 1):
+            for colour in range(_COLOURS):
                 self.alive()
                 at = self._at_joints(colour, step)
                 if not len(at):
@@ -68,9 +70,9 @@ class _Board:
         return best
 
     def _joints(self, at: torch.Tensor, matches: torch.Tensor) -> torch.Tensor:
-        """What the joints of the pixels `at` (n,) to their four neighbours cost, were they to match `matches`."""
+        """What the joints of the pixels `at` (n,) to those around them cost, were they to match `matches`; as much as four neighbours'."""
         total = torch.zeros(len(at), device=at.device)
-        for dy, dx in _SIDES:
+        for dy, dx in _RING:
             other, there = self._beside(at, dy, dx)
             theirs = self.matches[other]
             going_on, inside = self.search._moved(matches, dy, dx)
@@ -80,10 +82,10 @@ class _Board:
             two = (self.layers[going_on[apart]] - self.layers[theirs[apart]]).square().sum(1)
             unknown = ~(known & inside[apart])
             total[apart] += self.joint + self.price * torch.where(unknown, one + two + 1, one + two)
-        return total
+        return total * (len(_SIDES) / len(_RING))
 
     def _at_joints(self, colour: int, reach: int) -> torch.Tensor:
-        """Pixels of one colour of the chessboard that are within `reach` of a joint."""
+        """Pixels of one colour that are within `reach` of a joint."""
         board = self.matches.view(self.rows, self.columns)
         index = torch.arange(len(self.matches), device=board.device)
         near = torch.zeros(len(self.matches), dtype=torch.bool, device=board.device)
@@ -91,7 +93,7 @@ class _Board:
             other, there = self._beside(index, dy * reach, dx * reach)
             going_on, inside = self.search._moved(self.matches, dy * reach, dx * reach)
             near |= there & ~(inside & (going_on == self.matches[other]))
-        return (near & ((index // self.columns + index % self.columns) % 2 == colour)).nonzero()[:, 0]
+        return (near & ((index // self.columns * 2 + index % self.columns) % _COLOURS == colour)).nonzero()[:, 0]
 
     def _beside(self, at: torch.Tensor, dy: int, dx: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The pixels at (dy, dx) from others, and whether there are such."""

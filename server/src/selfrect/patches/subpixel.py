@@ -10,7 +10,7 @@ from .nearest import pad
 
 _REACH = 4  # px, of the surroundings that move together
 _MOST = 0.75  # px: what lies farther beside is no matter of parts of a pixel
-_LEAST, _GAIN = 0.1, 0.5  # px; of what was different: below, a match stays where it is, on whole pixels, where maps stay sharpest
+_LEAST, _GAIN = 0.1, 0.3  # px; of what was different: below, a match stays where it is, on whole pixels, where maps stay sharpest
 _STEPS = 3
 
 
