@@ -101,6 +101,7 @@ class Level:
         of_each[at] = matches
         if growth:
             self._grown = grown(of_each.view(self.size), self.placed > 0.5, self.sources, growth + self.options.patch // 2, self.given.wrap)
+            self._used += torch.bincount(self.usage.place[self._grown[self._grown >= 0]], minlength=self.usage.places)
         if self.poses == 1:
             return
         poses = torch.where(of_each < 0, -1, of_each // self.sources.valid[0].numel() % self.poses)
@@ -142,11 +143,6 @@ class Level:
         """What the patches of the picture drawn last say is to the right of, and below, each pixel."""
         right, below = (vote(*self._drawn, self.given.wrap, self.alive, beside) for beside in ((0, 1), (1, 0)))
         return right, below
-
-    def strain(self, picture: torch.Tensor, matches: torch.Tensor) -> float:
-        """How far a picture is from all that is wanted of it."""
-        flat = matches.reshape(-1)
-        return float(self._priced(picture, self.theirs, flat).distance(flat).mean() / self.variance)
 
     def _priced(self, picture: torch.Tensor, keys: torch.Tensor, matches: torch.Tensor) -> Search:
         """A search in which places are dear that the matches (n,) use too often."""

@@ -53,7 +53,6 @@ class Options:
     scales: tuple[float, ...] = ()
     wary: bool = False
     dimensions: int = 24
-    layouts: int = 1
     joined: float = 0.23
     growth: float = 0.08
     seed: int = 0
@@ -110,8 +109,7 @@ class _Run:
         self.generator = torch.Generator().manual_seed(options.seed)
         self.scales = scales_of(given.least_side, options.coarsest)
         self.counts = [round(_between(*options.rounds, n, len(self.scales))) for n in range(len(self.scales))]
-        self.layouts = options.layouts if given.start is None and bool((given.placed < 0.5).any()) else 1
-        self.step, self.steps = 0, sum(self.counts) + 1 + self.layouts + self.counts[0] * (self.layouts - 1)
+        self.step, self.steps = 0, sum(self.counts) + 2
 
     def run(self) -> Synthesis:
         poses, unlike = self._poses()
@@ -145,16 +143,11 @@ class _Run:
         return number == 0 or (size is not None and size[0] * size[1] <= SEARCHED)
 
     def _first(self, level: Level) -> tuple[torch.Tensor, torch.Tensor]:
-        """The coarsest level, from the best of several layouts."""
-        tries = []
         if self.given.start is None:
             level.look_at_what_is_placed(self.found, round(self.options.growth * self.trust * min(level.size)))
-        for _ in range(self.layouts):
-            picture, matches = level.begin()
-            self._next(picture)
-            made = self._rounds(level, picture, matches, None, 0)
-            tries.append((level.strain(*made) if self.layouts > 1 else 0.0, made))
-        return min(tries, key=lambda one: one[0])[1]
+        picture, matches = level.begin()
+        self._next(picture)
+        return self._rounds(level, picture, matches, None, 0)
 
     def _rounds(self, level: Level, picture, matches, before: Sources | None, number: int):
         if not level.searched:
