@@ -53,7 +53,7 @@ class Preview:
             image = provisional.new(self.owner, order.result_name, order.target_name, self._size(), order.is_data)
             provisional.write(image, flat)
             # An undo that took the image away left its editors empty.
-            editors.show(editors.viewers({bpy.data.images.get(order.target_name), *([None] if self.was_shown else [])}), image)
+            editors.show([*order.places(), *(editors.viewers({None}) if self.was_shown else [])], image)
             self.was_shown = True
         else:
             provisional.write(image, flat)

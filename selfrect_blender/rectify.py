@@ -18,7 +18,7 @@ from .host.engine_source import problems
 from .host.job import Job, JobState
 from .host.job_queue import JobQueue
 from .host.request import RectifyRequest
-from .scene import history, images, landing, map_pictures, maps, udim
+from .scene import editors, history, images, landing, map_pictures, maps, udim
 from .scene.references import Further, Outside, Raw
 
 _PICTURES = history.PICTURES
@@ -61,6 +61,11 @@ class Order:
     def is_data(self) -> bool:
         """Non-Color in, Non-Color out."""
         return self.landing.is_data
+
+    def places(self) -> list[bpy.types.SpaceImageEditor]:
+        """The image editors that shall show what becomes of it."""
+        mask = self.choices.get(_PICTURES, {}).get("mask", "")
+        return editors.places_of(bpy.data.images.get(self.target_name), bpy.data.images.get(mask))
 
 
 def order(
@@ -114,10 +119,9 @@ def _order(
 ) -> Order:
     raw, own = Raw.read(reference, target, further, part)
     lands = landing.of(reference, own)
-    if any(udim.is_tiled(image) for image in (reference, *(used.image for used in further.references))):
-        follow = ()  # there would be one map for several references
-    of_each, left = maps.together(follow, [used.image for used in further.references])
-    raw_maps = map_pictures.read(of_each, reference)
+    others = [used.image for used in further.references]
+    of_each, left = maps.together(follow, others)
+    raw_maps = map_pictures.read(of_each, [reference, *others])
     return Order(
         request=PixelsRequest([], None, **choices, raw=raw, raw_maps=raw_maps),
         result_name=f"{images.stem(reference.name)} {'healed' if further.heal else 'rectified'}",

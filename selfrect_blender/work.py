@@ -87,8 +87,7 @@ class Work:
 
     def _land(self, made, made_maps) -> Iterator[None]:
         """A picture at a time: a large one takes a second to be packed."""
-        target = bpy.data.images.get(self.order.target_name)
-        viewers = self._preview.remove() if self._preview.was_shown else editors.viewers({target} - {None})
+        viewers = self._preview.remove() if self._preview.was_shown else self.order.places()
         self.seconds = time.monotonic() - self._started
         image = rectify.land(self.order, made, self.job.record, self.seconds)
         name = image.name

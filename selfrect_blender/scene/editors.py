@@ -31,6 +31,22 @@ def viewers(images: Iterable[bpy.types.Image | None]) -> list[bpy.types.SpaceIma
     return [space for space in spaces if space.mode == "VIEW" and space.image in shown]
 
 
+def places_of(target: bpy.types.Image | None, mask: bpy.types.Image | None) -> list[bpy.types.SpaceImageEditor]:
+    """The image editors that shall show what becomes of the target: those that view it, else those where its mask is made.
+
+    Those leave painting and drawing the mask, which is done.
+    """
+    found = viewers({target} - {None})
+    if found:
+        return found
+    spaces = [area.spaces.active for area in areas("IMAGE_EDITOR")]
+    at_mask = [space for space in spaces if (mask and space.image == mask) or (target and space.image == target and space.mode == "MASK")]
+    for space in at_mask:
+        if space.mode != "VIEW":
+            space.mode = "VIEW"
+    return at_mask
+
+
 def show(spaces: Iterable[bpy.types.SpaceImageEditor], image: bpy.types.Image | None, fit: bool = False) -> None:
     """Let these editors show the image, as large as the one before, or so that it fits in."""
     for space in spaces:

@@ -9,9 +9,12 @@ from bpy.props import IntProperty, StringProperty
 
 from ..host.engine_source import problems
 from ..scene import images
-from . import places
+from . import engine_settings, places
 from .operators import image_of, tells_problems
 from .translations import say
+
+#: settings of the engine that make more of each reference; they stand here and not under Advanced
+SETTINGS = ("turns", "angles", "flips", "scales", "augment")
 
 
 class SELFRECT_OT_reference_add(bpy.types.Operator):
@@ -85,14 +88,37 @@ class _References:
         column = row.column(align=True)
         column.operator("selfrect.reference_add", text="", icon="ADD")
         column.operator("selfrect.reference_remove", text="", icon="REMOVE")
-        if not choices.references:
-            return
-        if 0 <= choices.reference_index < len(choices.references):
-            item = choices.references[choices.reference_index]
-            name = item.image.name if item.image else ""
-            _draw_region(layout, item, "region", choices.reference_index + 1, say("Region of “{name}”", name=name))
-        layout.prop(choices, "reference_weight", text="Weight of the First")
-        _draw_region(layout, choices, "reference_region", 0, say("Region of the First"))
+        if choices.references:
+            _draw_shares(layout, choices)
+        _draw_copies(layout, context.scene)
+
+
+def _draw_shares(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> None:
+    """Where the chosen reference counts, and what the first one has beside the others."""
+    if 0 <= choices.reference_index < len(choices.references):
+        item = choices.references[choices.reference_index]
+        name = item.image.name if item.image else ""
+        _draw_region(layout, item, "region", choices.reference_index + 1, say("Region of “{name}”", name=name))
+    layout.prop(choices, "reference_weight", text="Weight of the First")
+    _draw_region(layout, choices, "reference_region", 0, say("Region of the First"))
+
+
+def _draw_copies(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """Closed at first: turned, mirrored and scaled copies of each reference, for targets with pieces that are so."""
+    declared = {setting["name"]: setting for setting in engine_settings.current() if setting["name"] in SETTINGS}
+    if not declared:
+        return
+    header, body = layout.panel("selfrect_copies", default_closed=True)
+    header.label(text="Copies")
+    if body is None:
+        return
+    for name in (name for name in SETTINGS if name in declared):
+        if declared[name]["kind"] == "enum":  # its name and its choices do not fit into one line
+            title = bpy.app.translations.pgettext_iface(declared[name]["title"])
+            body.label(text=title, translate=False)
+            body.row().prop(scene.selfrect_settings, name, expand=True)
+        else:
+            body.prop(scene.selfrect_settings, name)
 
 
 def _draw_region(layout: bpy.types.UILayout, owner: bpy.types.PropertyGroup, name: str, number: int, title: str) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import bpy
 
 from ..host import artist_settings
-from . import engine_settings, maps_panel, places
+from . import engine_settings, maps_panel, places, references_panel
 from .presets import SELFRECT_PT_presets
 from .translations import say
 
 #: what an engine may declare that an artist sets often; the rest of what it declares stands under Advanced
-OFTEN = ("tile_x", "tile_y", "width", "height", "augment", "turns", "flips", "colour_match", "background_eta")
+OFTEN = ("colour_match",)
+_TILES = ("tile_x", "tile_y")  # side by side in one row
 _MIXED = ("steps", *artist_settings.CURVES)
 
 
@@ -37,15 +38,18 @@ class _Settings:
             _draw_slider(column, scene.selfrect, values, "structure")
             _draw_slider(column, scene.selfrect, values, "detail")
             layout.prop(scene.selfrect, "quality")
-        column = layout.column(align=True)
+        row = layout.row(align=True)
+        for name in (name for name in names if name in _TILES):
+            row.prop(scene.selfrect_settings, name, toggle=True)
         for name in (name for name in names if name in OFTEN):
-            column.prop(scene.selfrect_settings, name)
+            layout.prop(scene.selfrect_settings, name)
         row = layout.row(align=True)
         row.prop(scene.selfrect, "result_width")
         row.prop(scene.selfrect, "result_height")
         layout.prop(scene.selfrect, "seed")
         layout.prop(scene.selfrect, "model")
-        _draw_advanced(layout, scene, [name for name in names if name not in (*OFTEN, *maps_panel.SETTINGS)])
+        elsewhere = (*_TILES, *OFTEN, *maps_panel.SETTINGS, *references_panel.SETTINGS)
+        _draw_advanced(layout, scene, [name for name in names if name not in elsewhere])
 
 
 def _draw_slider(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup, values: dict, name: str) -> None:

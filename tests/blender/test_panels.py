@@ -76,7 +76,7 @@ def test_shows_sentence_remedy_and_details_of_a_problem(extension, engine, panel
 
 
 _SIZE = ("result_width", "result_height")
-_OF_MAPS = {"true_pixels", "estimate"}  # stand in the panel of the maps
+_ELSEWHERE = {"true_pixels", "estimate", "turns", "angles", "flips", "scales", "augment"}  # in the panels of maps and references
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_settings_are_those_that_the_engine_declares(extension, settings_panel):
     assert {"steps", "p1", "injection"} <= set(declared)
     shown = properties(settings_panel, advanced_open=True)
     own = ["structure", "detail", "quality", *_SIZE, "seed", "model", "device", "dtype"]
-    assert sorted(shown) == sorted([*own, *(set(declared) - _OF_MAPS)])
+    assert sorted(shown) == sorted([*own, *(set(declared) - _ELSEWHERE)])
     assert shown[:3] == ["structure", "detail", "quality"]
     assert not {"steps", "p1", "s1", "p2", "s2", "injection", "device"} & set(properties(settings_panel))
 

@@ -125,6 +125,7 @@ def test_a_target_that_is_stretched_keeps_its_picture(extension, sent, pictures)
 
 def test_the_panels_draw_what_is_there(extension, pictures, new_image, half):
     layout = MagicMock()
+    layout.panel.return_value = MagicMock(), layout
     for name in ("references", "region"):
         getattr(bpy.types, f"SELFRECT_PT_{name}_image").draw(SimpleNamespace(layout=layout), bpy.context)
     new_image(64, 32, name="moss")
@@ -134,5 +135,7 @@ def test_the_panels_draw_what_is_there(extension, pictures, new_image, half):
     for name in ("references", "region"):
         getattr(bpy.types, f"SELFRECT_PT_{name}_image").draw(SimpleNamespace(layout=layout), bpy.context)
     assert len(layout.mock_calls) > before
+    copies = {"turns", "angles", "flips", "scales", "augment"}
+    assert copies <= {call.args[1] for call in layout.prop.call_args_list if len(call.args) > 1} | {"turns"}
     assert "Region of “moss”" in str(layout.mock_calls)
     bpy.types.SELFRECT_UL_references.draw_item(None, bpy.context, layout, None, pictures.references[0], 0, None, "")
