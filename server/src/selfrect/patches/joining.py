@@ -8,7 +8,7 @@ import torch
 
 from ..poisson import membrane, settled
 
-_THING = 0.1  # steps larger than this are edges of things, and stay
+_THING = 0.1  # larger steps are edges of things, and stay
 
 
 def joining(
@@ -25,7 +25,7 @@ def joining(
     kept (H, W) bool: pixels that stay as they are.
     """
     off_x, off_y = (beside - picture.roll(-1, axis) for beside, axis in ((right, 2), (below, 1)))
-    off_x, off_y = (off * torch.exp(-off.square().mean(0) / _THING**2) for off in (off_x, off_y))
+    off_x, off_y = (off / (1 + (off.square().mean(0) / _THING**2) ** 2) for off in (off_x, off_y))
     change = torch.stack([settled(x.cpu(), y.cpu(), wrap, 1 / reach**2) for x, y in zip(off_x, off_y, strict=True)])
     if kept is not None:
         around = membrane(np.ascontiguousarray(change.permute(1, 2, 0).numpy()), kept.cpu().numpy(), wrap)

@@ -35,7 +35,8 @@ class Options:
     from its border what is placed counts less, part of the shorter side. block: of the first layout, part of the same.
     exact: whether placed pixels that the patches agree with are kept as they are. turns: radians, or None: found from the target;
     angles: radians, further ones. flips: whether mirrored copies of the references take part, too; scales: and larger or smaller ones.
-    wary: pieces that were placed mirrored, larger or smaller are looked for as well.
+    wary: pieces that were placed mirrored, larger or smaller are looked for as well. joined: how far steps of brightness between
+    pieces are spread, and growth: how far around a piece it is as around the place it was cut from, both part of the shorter side.
     """
 
     patch: int = 7
