@@ -7,7 +7,7 @@ A normal map whose green points down travels turned up and comes back as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -68,12 +68,12 @@ class Encoded:
     size: tuple[int, int]
 
 
-def read(found: Iterable[tuple[Map, ...]], base: bpy.types.Image) -> tuple[Read, ...]:
+def read(found: Iterable[tuple[Map, ...]], references: Sequence[bpy.types.Image]) -> tuple[Read, ...]:
     """Copies of these maps' pixels, painted and never saved ones included. Raises Problem bad_input where one cannot be read.
 
-    found: each map with those of the same name of the other references, in their order. base: the first reference.
+    found: each map with those of the same name of the other references, in their order. Each tile of a tiled reference is one.
     """
-    return tuple(_read(of_each, base) for of_each in found)
+    return tuple(_read(of_each, references) for of_each in found)
 
 
 def with_alpha(picture: np.ndarray, made: dict[str, np.ndarray], wanted: Iterable[Wanted]) -> np.ndarray:
@@ -113,14 +113,20 @@ def land(result: bpy.types.Image, encoded: Iterable[Encoded], part: udim.Part | 
     return landed
 
 
-def _read(of_each: tuple[Map, ...], base: bpy.types.Image) -> Read:
-    found = of_each[0]
-    raw = tuple(images.read(each.image, "map") for each in of_each)
+def _read(of_each: tuple[Map, ...], references: Sequence[bpy.types.Image]) -> Read:
+    found, base = of_each[0], references[0]
+    tiles = [_tiles(each.image, reference) for each, reference in zip(of_each, references, strict=False)]  # the engine counts them
+    raw = tuple(tile for tiles_of_one in tiles for tile in tiles_of_one)
+    y_down = tuple(each.y_down for each, tiles_of_one in zip(of_each, tiles, strict=False) for _ in tiles_of_one)
     channels = frozenset(use.channel for use in found.uses)
     lands = _data() if channels == {"A"} else landing.of(found.image, raw[0].label if raw[0].encoding == "own" else "")
     of_base = found.image == base and found.is_alpha
     wanted = Wanted(found.name, found.image.name, map_uses.written(found.uses), channels, found.y_down, of_base, lands)
-    return Read(wanted, raw, tuple(each.y_down for each in of_each))
+    return Read(wanted, raw, y_down)
+
+
+def _tiles(image: bpy.types.Image, reference: bpy.types.Image) -> list[images.Pixels]:
+    return list(udim.read(image, "map").values()) if udim.is_tiled(reference) else [images.read(image, "map")]
 
 
 def _estimate(name: str) -> Wanted:

@@ -61,7 +61,16 @@ def of_material(material: bpy.types.Material | None, base: bpy.types.Image | Non
     if not any(use.role in (BASE, "emission") and use.channel != "A" for _, use in found.get(base, ())):
         return []
     found[base] = [(place, use) for place, use in found[base] if use.channel == "A"]
-    return _named([_map(image, pairs) for image, pairs in found.items() if pairs])
+    return _named([_map(image, pairs, base) for image, pairs in found.items() if pairs])
+
+
+def anywhere(base: bpy.types.Image | None) -> tuple[bpy.types.Material | None, list[Map]]:
+    """The first material that has maps over `base`, and these."""
+    for material in bpy.data.materials if base else ():
+        found = of_material(material, base)
+        if found:
+            return material, found
+    return None, []
 
 
 def original(material: bpy.types.Material | None, image: bpy.types.Image | None) -> bpy.types.Image | None:
@@ -110,7 +119,7 @@ def together(
 
     A tuple is one for each reference already.
     """
-    theirs = [{each.name: each for each in ticked(_anywhere(image))} for image in others]
+    theirs = [{each.name: each for each in ticked(anywhere(image)[1])} for image in others]
     whole = [each if isinstance(each, tuple) else (each, *(there.get(each.name) for there in theirs)) for each in found]
     return [each for each in whole if None not in each], [each[0].name for each in whole if None in each]
 
@@ -126,21 +135,16 @@ def name_of(uses: Iterable[Use], is_data: bool) -> str:
     return _PACKED.get(names, "_".join(names))
 
 
-def _anywhere(base: bpy.types.Image) -> list[Map]:
-    """The maps over an image in the first material that has some."""
-    return next((found for material in bpy.data.materials if (found := of_material(material, base))), [])
-
-
 def _role(use: Use, is_data: bool) -> str:
     if use.role == BASE:  # multiplied into the colour: what the artist means by it stands in no node
         return "ao" if is_data or use.channel else "color"
     return _INVERTED.get(use.role, f"{use.role}_inverted") if use.inverted else use.role
 
 
-def _map(image: bpy.types.Image, pairs: list[tuple[Place, Use]]) -> Map:
+def _map(image: bpy.types.Image, pairs: list[tuple[Place, Use]], base: bpy.types.Image) -> Map:
     uses = tuple(dict.fromkeys(use for _, use in pairs))
     places = tuple(dict.fromkeys(place for place, _ in pairs))
-    return Map(name_of(uses, image.colorspace_settings.is_data), image, places, uses, _reason(image))
+    return Map(name_of(uses, image.colorspace_settings.is_data), image, places, uses, _reason(image, base))
 
 
 def _named(found: list[Map]) -> list[Map]:
@@ -153,9 +157,11 @@ def _named(found: list[Map]) -> list[Map]:
     return named
 
 
-def _reason(image: bpy.types.Image) -> str:
+def _reason(image: bpy.types.Image, base: bpy.types.Image) -> str:
+    """Why an image cannot follow the base. Of a base of UDIM tiles each tile needs its own."""
     try:
-        images.check(image, "map", load=False)
+        images.check(image, "map", load=False, tiles=base.source == "TILED")
     except problems.Problem as problem:
         return str(problem)
-    return ""
+    of_tiles, of_base = ([tile.number for tile in each.tiles] for each in (image, base))
+    return "" if of_tiles == of_base else f"The map “{image.name}” has other UDIM tiles than “{base.name}”."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..host.engine_source import problems
 from . import libraries, map_nodes, maps, node_graph, principled, reverts
 from .node_graph import Input, Place
 
+_elsewhere = ("", 0.0, "")  # an image's name, until when it is known, the material that has maps over it
 _WITH_ALPHA = (32, 64, 128)  # bits of a pixel whose alpha means something
 HOW = (
     ("SWAP", "Swap", "The image texture that gives the base colour gets the result"),
@@ -102,8 +104,20 @@ def of_selected(context: bpy.types.Context) -> list[bpy.types.Material]:
 
 
 def maps_under(context: bpy.types.Context, base: bpy.types.Image | None) -> list[maps.Map]:
-    """The maps that lie over `base` in the active material."""
-    return maps.of_material(active(context), base)
+    """The maps that lie over `base` in the active material, else in the first one that has some.
+
+    Asked while drawing, so where it is not the active one the others are searched once a second at most.
+    """
+    global _elsewhere
+    found = maps.of_material(active(context), base)
+    if found or base is None:
+        return found
+    name, until, material = _elsewhere
+    if name != base.name or time.monotonic() > until:
+        there, found = maps.anywhere(base)
+        _elsewhere = (base.name, time.monotonic() + 1.0, there.name if there else "")
+        return found
+    return maps.of_material(bpy.data.materials.get(material), base)
 
 
 def active(context: bpy.types.Context) -> bpy.types.Material | None:

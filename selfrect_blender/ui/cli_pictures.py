@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--region", type=_pair, action="append", default=[], metavar="N=NAME|PATH", help="where reference N (from 1) counts: white")
     add("--map", type=_pair, action="append", default=[], metavar="NAME=NAME|PATH", help="another map of the reference, such as "
         "normal=n.png, that the result is to have too; with several references one each: NAME=A,B")  # fmt: skip
-    add("--maps", action=argparse.BooleanOptionalAction, default=None, help="the maps of the material (of --material, else the active "
-        "one) that has the reference as its base colour; default: the scene's, at first yes")  # fmt: skip
+    add("--maps", action=argparse.BooleanOptionalAction, default=None, help="the maps of the material (of --material, the active one, "
+        "or any) that has the reference as its base colour; default: the scene's, at first yes")  # fmt: skip
 
 
 def read(options: argparse.Namespace) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def _follow(options: argparse.Namespace, reference: bpy.types.Image) -> list[Any
     if options.map:
         return [maps.named(name, [_map(name, each) for each in names.split(",")]) for name, names in options.map]
     wanted = bpy.context.scene.selfrect.with_maps if options.maps is None else options.maps
-    material = materials.by_name(options.material) if options.material else materials.active(bpy.context)
-    return maps.ticked(maps.of_material(material, reference)) if wanted else []
+    found = maps.of_material(materials.by_name(options.material), reference) if options.material else []
+    return maps.ticked(found or materials.maps_under(bpy.context, reference)) if wanted else []
 
 
 def _map(name: str, image_name: str) -> bpy.types.Image:

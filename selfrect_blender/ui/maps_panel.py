@@ -36,7 +36,7 @@ class _Maps:
         column.active = choices.with_maps
         for each in found:
             _draw_map(context, column, each)
-        draw_text(context, layout, "" if found else _none_found(context, reference), icon="INFO")
+        draw_text(context, layout, "" if found else _none_found(reference), icon="INFO")
         declared = {setting["name"] for setting in engine_settings.current()}
         for name in (name for name in SETTINGS if name in declared):
             layout.prop(context.scene.selfrect_settings, name)
@@ -57,14 +57,11 @@ def _draw_map(context: bpy.types.Context, layout: bpy.types.UILayout, each: maps
     draw_text(context, layout, each.reason, icon="INFO")
 
 
-def _none_found(context: bpy.types.Context, reference: bpy.types.Image | None) -> str:
+def _none_found(reference: bpy.types.Image | None) -> str:
     """Why there is nothing to tick."""
-    material = materials.active(context)
-    if material is None:
-        return say("There is no active material.")
     if reference is None:
         return say("No reference is chosen.")
-    return say("The material “{material}” has no maps over “{image}”.", material=material.name, image=reference.name)
+    return say("No material has maps over “{image}”.", image=reference.name)
 
 
 def _draw_made(layout: bpy.types.UILayout, made: list[bpy.types.PropertyGroup]) -> None:

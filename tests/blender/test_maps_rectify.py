@@ -102,6 +102,43 @@ def test_what_is_sent_is_small_and_upright(extension, engine, shown, monkeypatch
     np.testing.assert_allclose(maps["normal"][0], np.stack([there[..., 0], 1 - there[..., 1], there[..., 2]], -1), atol=1e-6)
 
 
+def test_the_reference_may_be_in_a_material_that_is_not_active(extension, engine, shown, picture):
+    engine("good")
+    material, expected = shown(separate_maps)
+    other = bpy.context.object.active_material = new_material("other")
+    bpy.ops.selfrect.rectify()
+    result = bpy.context.scene.selfrect.result
+    assert set(extension.history.maps_of(result)) == set(expected)
+    bpy.data.materials.remove(material)
+    assert extension.materials.maps_under(bpy.context, bpy.data.images["base"]) == []
+    bpy.ops.selfrect.apply_to_material()
+    shader = next(node for node in other.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    assert all(shader.inputs[name].is_linked for name in ("Base Color", "Roughness", "Metallic", "Normal", "Emission Color", "Alpha"))
+    assert output_of(other).inputs["Displacement"].is_linked
+
+
+def test_each_tile_of_a_reference_has_its_own_map(extension, picture, tmp_path):
+    maps, pictures = (importlib.import_module(f"{UI}.scene.{name}") for name in ("maps", "map_pictures"))
+
+    def tiled(name, data=True, numbers=(1001, 1002)):
+        for number in numbers:
+            file = bpy.data.images.new("file", 32, 32, is_data=True)
+            file.pixels.foreach_set(np.tile(np.float32([number / 4 - 250] * 3 + [1]), 32 * 32))
+            file.filepath_raw, file.file_format = str(tmp_path / f"{name}.{number}.png"), "PNG"
+            file.save()
+        image = bpy.data.images.load(str(tmp_path / f"{name}.1001.png"))
+        image.source, image.filepath, image.name = "TILED", str(tmp_path / f"{name}.<UDIM>.png"), name
+        image.colorspace_settings.name = "Non-Color" if data else "sRGB"
+        return image
+
+    material, _ = separate_maps(lambda name, data=True: tiled(name, data, (1001,) if name == "m" else (1001, 1002)))
+    found = maps.of_material(material, bpy.data.images["base"])
+    assert {each.name: bool(each.reason) for each in found}["metallic"]
+    (roughness,) = [each for each in maps.ticked(found) if each.name == "roughness"]
+    (read,) = pictures.read([(roughness,)], [bpy.data.images["base"]])
+    assert [round(float(tile.mean()) * 4) for tile in read.pictures()] == [1, 2]
+
+
 def test_a_finer_map_stays_finer(extension, engine, shown):
     engine("good")
     shown(separate_maps)
