@@ -33,7 +33,7 @@ class Settings:
     augment: int = setting(0, "Turned references", "Further copies of each reference: rotated (1 to 3), mirrored (4 to 7)", 0, 7)
     turns: str = setting(
         "off",
-        "Further turns",
+        "Copies",
         "auto: further copies of each reference, turned, mirrored and scaled as the pieces in the target are, or, where it was drawn, "
         "turned into its directions. Patches find that by themselves. Each copy costs network calls",
         choices=("off", "auto"),
