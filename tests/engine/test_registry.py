@@ -70,4 +70,4 @@ def test_every_engine_describes_itself_as_data():
     for description in registry.engines():
         data = description.as_dict()
         assert {"name", "title", "paper", "needs_target", "settings"} <= set(data)
-        assert all(s["title"] and s["description"] and s["kind"] in {"int", "float", "bool", "enum"} for s in data["settings"])
+        assert all(s["title"] and s["description"] and s["kind"] in {"int", "float", "bool", "enum", "numbers"} for s in data["settings"])
