@@ -58,3 +58,18 @@ def test_maps_stay_functions_of_each_other_and_are_plugged_in(extension, real_en
     nodes = bpy.data.materials[MATERIAL].node_tree.nodes
     shown = {node.image.name for node in nodes if node.type == "TEX_IMAGE"}
     assert shown == {told["result"], *(each["image"] for each in told["maps"].values())}
+
+
+def test_a_hole_is_healed_in_all_maps_and_only_there(extension, real_engine, copper, new_image):
+    bpy.context.preferences.addons[extension.extension.ROOT_PACKAGE].preferences.engine_location = real_engine
+    hole = np.zeros((SIZE, SIZE), bool)
+    hole[40:60, 30:56] = True
+    mask, _ = new_image(SIZE, SIZE, "hole", space="Non-Color", color=hole[::-1, :, None].astype(np.float32))
+    bpy.ops.selfrect.heal(image="copper", mask=mask.name, quality="DRAFT")
+    result = bpy.context.scene.selfrect.result
+    made = extension.history.maps_of(result)
+    assert set(made) == {"orm", "normal", "height"}
+    for name, image in made.items():
+        before, after = pixels(bpy.data.images[f"copper_{name}"]), pixels(image)
+        np.testing.assert_array_equal(after[~hole], before[~hole])
+        assert np.abs(after - before)[hole].max() > 0.01, "new inside"
