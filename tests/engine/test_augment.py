@@ -169,6 +169,22 @@ def test_copies_take_part_in_a_run(model, settings):
     plain, more = (selfrect.rectify(model, reference, target, {**QUICK, **more}) for more in ({}, settings))
     assert (plain.record["references"], more.record["references"]) == (1, 2)
     assert np.abs(plain.image - more.image).max() > 1e-3
+    assert plain.record["copies"] == [[0.0, False, 1.0]] == more.record["copies"][:1]
+    assert len(more.record["copies"]) == 2
+
+
+def test_looking_for_copies_can_be_cancelled(model):
+    """The first pieces are not looked for to their end once somebody says stop."""
+    heard = []
+
+    def report(stage, *_, **__):
+        heard.append(stage)
+        if len(heard) == 5:
+            raise Problem("cancelled", "Stop.", "")
+
+    with pytest.raises(Problem, match="Stop"):
+        selfrect.rectify(model, grain(64, 64, seed=5), rough(grain(64, 64, seed=5), Pose(1.0)), {**QUICK, "turns": "auto"}, report)
+    assert set(heard) == {"encode"}
 
 
 def test_a_plan_counts_the_copies(model):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -21,10 +23,15 @@ def check(request: Request) -> Settings:
     return Settings.of({**request.settings, "seed": request.seed})
 
 
-def prepare_references(request: Request, settings: Settings, factor: int) -> list[tuple[torch.Tensor, Copy]]:
-    """Every reference and its copies as (1, 3, H, W) in [−1, 1], and what they are; transparent places filled with the others."""
+def prepare_references(
+    request: Request, settings: Settings, factor: int, alive: Callable[[], None] = lambda: None
+) -> list[tuple[torch.Tensor, Copy]]:
+    """Every reference and its copies as (1, 3, H, W) in [−1, 1], and what they are; transparent places filled with the others.
+
+    alive: called often while copies are looked for; may raise.
+    """
     filled = [fill_background(image, request.references, settings.seed) for image in request.references]
-    poses = poses_of(settings, find_poses(request, settings.seed) if settings.turns == "auto" else [])
+    poses = poses_of(settings, find_poses(request, settings.seed, alive) if settings.turns == "auto" else [])
     made = [copy_of(image, number, pose, factor) for number, image in enumerate(filled) for pose in poses]
     return [(pad(to_tensor(image), factor), copy) for image, copy in made]
 

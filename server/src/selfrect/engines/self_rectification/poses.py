@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ _MOST = 6  # copies of each reference
 _LEAST = 15  # degrees: what is turned less is like what is there
 
 
-def find_poses(request: Request, seed: int) -> list[Pose]:
+def find_poses(request: Request, seed: int, alive: Callable[[], None] = lambda: None) -> list[Pose]:
     """Beside the upright one, the most important first."""
     scale = min(1.0, _SIDE / min(min(image.shape[:2]) for image in (request.target, *request.references)))
     references, opaque = zip(*(_small(image, scale) for image in request.references), strict=True)
@@ -31,7 +32,7 @@ def find_poses(request: Request, seed: int) -> list[Pose]:
     if not bool(placed.any()):
         return []
     poses, unlike = poses_of_pieces(
-        target, placed, list(references), [part > 0.9 for part in opaque], generator, flips=True, scales=_SCALES
+        target, placed, list(references), [part > 0.9 for part in opaque], generator, alive, flips=True, scales=_SCALES
     )
     if unlike > _DRAWN:
         own = [directions(*pair) for pair in zip(references, opaque, strict=True)]

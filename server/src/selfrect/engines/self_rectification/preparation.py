@@ -83,7 +83,11 @@ class Keys:
 
 def prepare(model: Model, request: Request, settings: Settings, progress: Progress, room: Room) -> Work:
     factor = model.codec.factor
-    pixels, copies = zip(*prepare_references(request, settings, factor), strict=True)
+
+    def alive() -> None:
+        progress.beside(0.0, 0.0)
+
+    pixels, copies = zip(*prepare_references(request, settings, factor, alive), strict=True)
     wrap = (settings.tile_x, settings.tile_y)
     target = prepare_target(_mended(model, request, settings, progress), request.references, factor, settings.seed, wrap)
     sizes = [(x.shape[2] // factor, x.shape[3] // factor) for x in (*pixels, target)]

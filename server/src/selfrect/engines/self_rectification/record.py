@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import degrees
 from statistics import median
 from typing import Any
 
@@ -14,7 +15,7 @@ from .preparation import Work
 
 
 def record(work: Work, notes: list[str], patches: dict[str, Any] | None = None) -> dict[str, Any]:
-    """JSON-ready. patches: what `finish` noted.
+    """JSON-ready. patches: what `finish` noted. copies: of each reference, degrees clockwise, mirrored or not, scale; the first is itself.
 
     windows: of the target; seconds_per_call: the median of calls without exchange, None where there were none."""
     model, progress = work.model, work.progress
@@ -30,6 +31,7 @@ def record(work: Work, notes: list[str], patches: dict[str, Any] | None = None) 
         "dtype": str(model.dtype).removeprefix("torch."),
         "size": [width, height],
         "references": len(work.references),
+        "copies": [[round(degrees(pose.angle), 1), pose.mirrored, pose.scale] for pose in dict.fromkeys(c.pose for c in work.copies)],
         "windows": {"count": work.grid.count, "size": [side * factor for side in reversed(work.grid.window)]},
         "network_calls": progress.calls,
         "seconds": {k: round(v, 3) for k, v in progress.seconds.items()} | {"total": round(progress.total_seconds(), 3)},
