@@ -4,5 +4,6 @@
 `synthesis` tells the whole of what is `given`; `turns` finds how the placed pieces were turned, `sources` are the references in these
 poses, `start` lets pieces go on around themselves and lays out the rest in blocks. At each `level`, coarse to fine, `nearest` and `vote`
 alternate; `usage` keeps places from being used too often, `leaning` says which reference and which pose is wanted where. `joining`
-spreads what steps are left. `correspondence` says which place of a reference each pixel came from.
+spreads what steps are left. `correspondence` says which place of a reference each pixel came from; `field` finds that for any finished
+picture, with `coherence` (whole pieces) and `subpixel`.
 """
