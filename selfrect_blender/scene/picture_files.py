@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from ..host import pixels
+from ..host import pixels, png
 from ..host.engine_source import problems
 from . import color_spaces, images, landing, output
 
@@ -66,6 +66,10 @@ def _write(image: bpy.types.Image, path: Path, file_format: str, bits: int) -> N
     """Colour becomes sRGB, or in an EXR light of its space; a picture of an own colour space keeps its numbers."""
     space, has_alpha = color_spaces.of_label(image), image.depth in (32, 64, 128) and image.alpha_mode != "NONE"
     as_it_is = space.kind != "own" and not (has_alpha and image.alpha_mode == "CHANNEL_PACKED")
+    if file_format == "PNG" and not as_it_is:  # Blender's writer would lose colours beneath an alpha of 0
+        picture = landing.numbers(image) if space.kind == "own" else images.read(image, "result").display()
+        path.write_bytes(png.encoded(picture[..., : 4 if has_alpha else 3], bits))
+        return
     with nullcontext(image) if as_it_is else _copy(image, space, file_format) as picture:
         view = "Raw" if picture.colorspace_settings.is_data else "Standard"
         light = _light(space) if file_format == "OPEN_EXR" else ""

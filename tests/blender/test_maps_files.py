@@ -21,7 +21,8 @@ def result(extension, new_image):
     for name, is_data, scale in (("", False, 1), ("normal", True, 1), ("opacity", True, 1), ("emission", False, 3)):
         flat = np.stack([ramp * scale, ramp[::-1] * scale, np.full_like(ramp, 0.25 * scale), np.ones_like(ramp)], axis=1)
         if name == "opacity":
-            flat[:, 3] = 0.1 + 0.9 * ramp  # Blender writes no colour into a PNG where alpha is 0
+            flat[:, 3] = 0.1 + 0.9 * ramp  # Blender writes no colour into a TIFF where alpha is 0
+            flat[:64, 3] = 0
         full = f"bark rectified_{name}".rstrip("_")
         maps[name] = extension.images.new_float_image(full, flat.ravel(), 64, 64, is_data=is_data, alpha=name == "opacity")
     made = maps.pop("")
@@ -83,6 +84,9 @@ def test_images_can_be_their_files_from_then_on(extension, result, tmp_path, fil
         most = 1 if file_format == "PNG" else np.inf
         expected = np.minimum(picture, most)
         np.testing.assert_allclose(extension.images.read(image, "map").display()[..., :3], expected[..., :3], atol=error + 1e-4)
+        if name.endswith("opacity"):
+            assert (picture[..., 3] == 0).sum() == 64
+            np.testing.assert_allclose(extension.images.read(image, "map").display(), picture, atol=error + 1e-6)
 
 
 def test_no_folder_and_no_result_are_told(extension, result, tmp_path):
