@@ -120,6 +120,8 @@ def _order(
     raw, own = Raw.read(reference, target, further, part)
     lands = landing.of(reference, own)
     others = [used.image for used in further.references]
+    if further.heal and part:
+        follow = ()  # the maps' tiles are no canvas yet, as the image's are
     of_each, left = maps.together(follow, others)
     raw_maps = map_pictures.read(of_each, [reference, *others])
     return Order(

@@ -14,7 +14,7 @@ from ..edit import masks
 from ..edit.boxes import Box
 from ..host import pixels
 from ..host.engine_source import problems
-from . import images, mask_splines
+from . import images, mask_splines, udim
 
 #: identifier, name, description: the items of the operator's property
 SOURCES = (
@@ -39,12 +39,38 @@ class Shape:
 
 def new(target: bpy.types.Image | None, source: str, shape: Shape, context: bpy.types.Context, what: str = "mask") -> bpy.types.Image:
     """A new packed grey image of the target's size. source: an identifier of SOURCES. Raises Problem bad_input."""
-    images.check(target, "target")
-    covered = _covered(target, source, shape, context)
-    if source != "PAINT" and not covered.any():
-        raise problems.Problem("bad_input", _EMPTY[source], "Choose another kind of mask, or paint one.")
+    images.check(target, "target", tiles=True)
+    name = f"{images.stem(target.name)} {what}"
+    if not udim.is_tiled(target):
+        covered = _covered(target, source, shape, context, _Frame(tuple(target.size), tuple(target.size)))
+        _check_covered(source, covered.any())
+        return image_of(_finished(covered, shape), name)
+    tiles = {}
+    for group in udim.groups({tile.number: tuple(tile.size) for tile in target.tiles}):
+        covered = _covered(target, source, shape, context, _Frame(group.size, group.cell, group.corner, group))
+        tiles |= {number: tile[..., 0] for number, tile in udim.cut(covered[..., None], group).items()}
+    _check_covered(source, any(tile.any() for tile in tiles.values()))
+    return udim.new_image(name, {number: _file_of(_finished(tile, shape)) for number, tile in tiles.items()}, ".png", "Non-Color")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The canvas: its size and that of a UV tile, (width, height), the tile at its lower left corner (column, row), the tiles it is of."""
+
+    size: tuple[int, int]
+    cell: tuple[int, int]
+    corner: tuple[int, int] = (0, 0)
+    group: udim.Group | None = None
+
+
+def _finished(covered: np.ndarray, shape: Shape) -> np.ndarray:
     covered = masks.feathered(masks.grown(covered, shape.margin), shape.softness)
-    return image_of(1 - covered if shape.invert else covered, f"{images.stem(target.name)} {what}")
+    return 1 - covered if shape.invert else covered
+
+
+def _check_covered(source: str, anything: bool) -> None:
+    if source != "PAINT" and not anything:
+        raise problems.Problem("bad_input", _EMPTY[source], "Choose another kind of mask, or paint one.")
 
 
 _EMPTY = {
@@ -64,15 +90,28 @@ def image_of(covered: np.ndarray, name: str) -> bpy.types.Image:
     return image
 
 
-def islands(context: bpy.types.Context, width: int, height: int, margin: int, selected: bool = False) -> np.ndarray:
-    """(height, width), 1 inside the UV islands of the active object, or its selected faces. Raises Problem bad_input."""
+def _file_of(covered: np.ndarray) -> bytes:
+    """The same as a PNG, which Blender writes."""
+    image = image_of(covered, "selfrect mask")
+    try:
+        return image.packed_file.data
+    finally:
+        bpy.data.images.remove(image)
+
+
+def islands(context: bpy.types.Context, width: int, height: int, margin: int) -> np.ndarray:
+    """(height, width), 1 inside the UV islands of the active object. Raises Problem bad_input."""
+    return masks.grown(_faces(context, _Frame((width, height), (width, height)), False), margin)
+
+
+def _faces(context: bpy.types.Context, frame: _Frame, selected: bool) -> np.ndarray:
     with _unwrapped(context) as mesh:
-        corners, polygons = _triangles(mesh, width, height)
+        corners, polygons = _triangles(mesh, frame)
         if selected:
             chosen = np.empty(len(mesh.polygons), bool)
             mesh.polygons.foreach_get("select", chosen)
             corners = corners[chosen[polygons]]
-    return masks.grown(masks.triangles(corners, Box(0, 0, width, height)), margin)
+    return masks.triangles(corners, Box(0, 0, *frame.size))
 
 
 def drawn_mask(context: bpy.types.Context, name: str = "") -> bpy.types.Mask:
@@ -87,21 +126,24 @@ def drawn_mask(context: bpy.types.Context, name: str = "") -> bpy.types.Mask:
     return found
 
 
-def _covered(target: bpy.types.Image, source: str, shape: Shape, context: bpy.types.Context) -> np.ndarray:
+def _covered(target: bpy.types.Image, source: str, shape: Shape, context: bpy.types.Context, frame: _Frame) -> np.ndarray:
     """(height, width), bottom row first."""
-    width, height = target.size
+    width, height = frame.size
     if source == "ALPHA":
-        return 1 - images.read(target, "target").picture()[::-1, :, 3]
+        pixels = udim.stitched(udim.read(target, "target"), frame.group) if frame.group else images.read(target, "target")
+        return 1 - pixels.picture()[::-1, :, 3]
     if source == "DRAWN":
+        if frame.group:
+            raise problems.Problem("bad_input", "A drawn mask lies over one image, and the target has UDIM tiles.", "Paint the mask.")
         return mask_splines.coverage(drawn_mask(context, shape.drawn), width, height)
     if source in ("FACES", "ISLANDS"):
-        return islands(context, width, height, 0, selected=source == "FACES")
+        return _faces(context, frame, source == "FACES")
     if source == "VERTICES":
-        return _weights(context, width, height)
+        return _weights(context, frame)
     return np.zeros((height, width), np.float32)
 
 
-def _weights(context: bpy.types.Context, width: int, height: int) -> np.ndarray:
+def _weights(context: bpy.types.Context, frame: _Frame) -> np.ndarray:
     with _unwrapped(context) as mesh:
         group = context.view_layer.objects.active.vertex_groups.active
         if group is None:
@@ -110,10 +152,10 @@ def _weights(context: bpy.types.Context, width: int, height: int) -> np.ndarray:
         weights = np.zeros(len(mesh.vertices), np.float32)
         for vertex in mesh.vertices:
             weights[vertex.index] = next((entry.weight for entry in vertex.groups if entry.group == group.index), 0)
-        corners, _ = _triangles(mesh, width, height)
+        corners, _ = _triangles(mesh, frame)
         vertices = np.empty(len(mesh.loop_triangles) * 3, np.int32)
         mesh.loop_triangles.foreach_get("vertices", vertices)
-    return masks.shaded(corners, weights[vertices].reshape(-1, 3), Box(0, 0, width, height))
+    return masks.shaded(corners, weights[vertices].reshape(-1, 3), Box(0, 0, *frame.size))
 
 
 @contextmanager
@@ -137,12 +179,12 @@ def _unwrapped(context: bpy.types.Context) -> Iterator[bpy.types.Mesh]:
             bpy.data.meshes.remove(mesh)
 
 
-def _triangles(mesh: bpy.types.Mesh, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (n, 3, 2) in pixels of the UV map's first tile, and which polygon each triangle is of."""
+def _triangles(mesh: bpy.types.Mesh, frame: _Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (n, 3, 2) in pixels of the canvas, and which polygon each triangle is of."""
     mesh.calc_loop_triangles()
     loops, polygons = np.empty(len(mesh.loop_triangles) * 3, np.int32), np.empty(len(mesh.loop_triangles), np.int32)
     mesh.loop_triangles.foreach_get("loops", loops)
     mesh.loop_triangles.foreach_get("polygon_index", polygons)
     places = np.empty(len(mesh.loops) * 2, np.float32)
     mesh.uv_layers.active.data.foreach_get("uv", places)
-    return places.reshape(-1, 2)[loops].reshape(-1, 3, 2) * (width, height), polygons
+    return (places.reshape(-1, 2)[loops].reshape(-1, 3, 2) - frame.corner) * frame.cell, polygons

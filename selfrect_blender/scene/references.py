@@ -108,13 +108,12 @@ class Raw:
 
         Each tile of a tiled reference is a reference. Raises Problem bad_input.
         """
+        canvas = udim.stitched(part.tiles, part.group) if part else images.read(target, "target")
         used, pictures = [], []
         for each in (Used(reference, further.weight, further.region), *further.references):
-            tiled = udim.is_tiled(each.image)
-            tiles = list(udim.read(each.image, "reference").values()) if tiled else [images.read(each.image, "reference")]
-            used += [each] * len(tiles)
-            pictures += tiles
-        canvas = udim.stitched(part.tiles, part.group) if part else images.read(target, "target")
+            found = [canvas] if further.heal and each.image == target else _tiles(each.image)
+            used += [each] * len(found)
+            pictures += found
         (*references, picture), own = images.alike([*pictures, canvas])
         mask = _area(further.mask, "mask", part)
         shares = [(each.weight, _area(each.region, "region", part)) for each in used]
@@ -198,6 +197,11 @@ def coverage(mask: images.Pixels, size: tuple[int, int]) -> np.ndarray:
     if (mask.width, mask.height) != size:
         grey = sampling.scaled(grey[..., None], *size)[..., 0]
     return np.ascontiguousarray(np.clip(grey, 0, 1), np.float32)
+
+
+def _tiles(image: bpy.types.Image | None) -> list[images.Pixels]:
+    """A reference; of a tiled one each tile. Raises Problem bad_input."""
+    return list(udim.read(image, "reference").values()) if udim.is_tiled(image) else [images.read(image, "reference")]
 
 
 def _area(image: bpy.types.Image | None, what: str, part: udim.Part | None) -> images.Pixels | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..edit import arranging, compositing
 from ..host.engine_source import inputs, problems
-from . import color_spaces, images, masks
+from . import color_spaces, images, masks, udim
 
 #: identifier, name, description: the items of the operator's property
 MODES = (
@@ -57,6 +57,8 @@ def new_target(
     """
     layout = layout or Layout()
     source_image = paint_slot(context or bpy.context) if mode == "SLOT" else reference
+    if udim.is_tiled(source_image) and mode in ("COPY", "SLOT"):
+        return udim.copy(source_image, f"{images.stem(source_image.name)} target")
     source = images.read(source_image, "reference")
     size = _size(source, mode, layout)
     coverage = masks.islands(context or bpy.context, *size, layout.margin) if mode == "UV" else None

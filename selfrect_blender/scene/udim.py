@@ -55,9 +55,14 @@ class Group:
         columns, rows = (1 + max(places) - min(places) for places in zip(*map(place, self.numbers), strict=True))
         return columns * self.cell[0], rows * self.cell[1]
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """(column, row) of the lower left one, be it there or not."""
+        return tuple(min(places) for places in zip(*map(place, self.numbers), strict=True))
+
     def slices(self, number: int, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Where a tile lies on a canvas (height, width) of any resolution, bottom row first."""
-        left, low = (min(places) for places in zip(*map(place, self.numbers), strict=True))
+        left, low = self.corner
         column, row = place(number)
         width, height = shape[1] * self.cell[0] // self.size[0], shape[0] * self.cell[1] // self.size[1]
         return slice((row - low) * height, (row - low + 1) * height), slice((column - left) * width, (column - left + 1) * width)

@@ -27,7 +27,7 @@ def engine() -> str:
 
 def new_target(context: bpy.types.Context) -> str:
     """Why no target can be made."""
-    return _image(reference(context), "reference")
+    return _image(reference(context), "reference", True)
 
 
 def reference(context: bpy.types.Context) -> bpy.types.Image | None:
@@ -42,7 +42,12 @@ def rectify(context: bpy.types.Context) -> str:
 
 def heal(context: bpy.types.Context) -> str:
     """Why no hole can be filled."""
-    return _image(context.scene.selfrect.target or reference(context), "target") or engine()
+    return _image(context.scene.selfrect.target or reference(context), "target", True) or engine()
+
+
+def new_mask(context: bpy.types.Context) -> str:
+    """Why no mask can be made."""
+    return _image(context.scene.selfrect.target, "target", True)
 
 
 def edit_target(context: bpy.types.Context) -> str:

@@ -22,7 +22,7 @@ class _Region:
         layout, choices = self.layout, context.scene.selfrect
         draw_image(layout, choices, "mask", "Mask")
         row = layout.row()
-        row.enabled = not reasons.edit_target(context)
+        row.enabled = not reasons.new_mask(context)
         row.operator_menu_enum("selfrect.new_mask", "source", text="New Mask", icon="ADD")
         draw_button(context, layout, "selfrect.heal", "BRUSH_DATA", reasons.heal(context))
 

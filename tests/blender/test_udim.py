@@ -152,3 +152,84 @@ def test_a_missing_file_is_told_by_its_tile(extension, engine, tiled, new_image,
     with pytest.raises(RuntimeError, match="Tile 1002 of the target “wall” has no pixels"):
         bpy.ops.selfrect.rectify(reference="bark", target="wall")
     assert target.name == "wall"
+
+
+def plane_over(low, high):
+    """A mesh of one face whose UVs reach from `low` to `high`, active."""
+    mesh = bpy.data.meshes.new("plane")
+    mesh.from_pydata([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], [], [(0, 1, 2, 3)])
+    (x0, y0), (x1, y1) = low, high
+    mesh.uv_layers.new().data.foreach_set("uv", [x0, y0, x1, y0, x1, y1, x0, y1])
+    thing = bpy.data.objects.new("plane", mesh)
+    bpy.context.scene.collection.objects.link(thing)
+    bpy.context.view_layer.objects.active = thing
+
+
+def test_a_mask_of_tiles_lies_where_the_faces_do_and_is_sent_as_one_canvas(udim, sent, tiled, new_image):
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark")[0], tiled({1001: (48, 32), 1002: (48, 32)})[0]
+    plane_over((0.5, 0), (1.5, 0.5))
+    assert bpy.ops.selfrect.new_mask(source="ISLANDS") == {"FINISHED"}
+    assert (choices.mask.source, choices.mask.name, len(choices.mask.tiles)) == ("TILED", "wall mask", 2)
+    bpy.ops.selfrect.rectify()
+    expected = np.zeros((32, 96))
+    expected[16:, 24:72] = 1
+    np.testing.assert_array_equal(sent[0].mask, expected)
+    assert bpy.ops.selfrect.new_mask(source="PAINT", invert=True) == {"FINISHED"}
+    bpy.ops.selfrect.rectify()
+    assert sent[1].mask.all()
+    with pytest.raises(RuntimeError, match="A drawn mask lies over one image"):
+        bpy.ops.selfrect.new_mask(source="DRAWN")
+    choices.mask = new_image(96, 32, name="plain")[0]
+    with pytest.raises(RuntimeError, match="The mask “plain” has no UDIM tiles"):
+        bpy.ops.selfrect.rectify()
+    choices.mask = tiled({1001: (48, 32)}, name="half")[0]
+    with pytest.raises(RuntimeError, match="lacks the tiles 1002"):
+        bpy.ops.selfrect.rectify()
+
+
+def test_a_hole_across_tiles_is_healed_from_all_of_them(sent, tiled):
+    choices = bpy.context.scene.selfrect
+    choices.target, _ = tiled({1001: (48, 32), 1002: (48, 32)})
+    plane_over((0.75, 0.25), (1.25, 0.75))
+    bpy.ops.selfrect.new_mask(source="ISLANDS")
+    assert bpy.ops.selfrect.heal() == {"FINISHED"}
+    request, hole = sent[0], np.zeros((32, 96), bool)
+    hole[8:24, 36:60] = True
+    assert [picture.shape for picture in request.references] == [(32, 96, 4)]
+    np.testing.assert_array_equal(request.target[..., 3] == 0, hole)
+    np.testing.assert_array_equal(request.references[0][..., 3] == 0, hole)
+    assert (choices.result.name, choices.result.source) == ("wall healed", "TILED")
+
+
+def test_a_new_target_of_a_tiled_reference_has_its_tiles(udim, extension, tiled):
+    choices = bpy.context.scene.selfrect
+    choices.reference, painted = tiled({1001: (48, 32), 1002: (32, 32)})
+    assert bpy.ops.selfrect.new_target(mode="COPY") == {"FINISHED"}
+    target = choices.target
+    assert (target.name, target.source, target.is_float, target != choices.reference) == ("wall target", "TILED", False, True)
+    for number, picture in shown(udim, target).items():
+        np.testing.assert_allclose(picture, painted[number][::-1], atol=1e-6)
+    with pytest.raises(RuntimeError, match="has UDIM tiles"):
+        bpy.ops.selfrect.new_target(mode="SHUFFLED")
+
+
+def test_maps_of_a_result_with_tiles_have_tiles_too(extension, udim, tiled, engine, new_image):
+    """The engine answers with a map of the canvas at twice its size."""
+    engine("good")
+    target, _ = tiled({1001: (48, 32), 1003: (48, 32)})
+    reference = new_image(48, 48, name="bark")[0]
+    pictures = importlib.import_module(extension.images.__package__ + ".map_pictures")
+    for order in extension.rectify.orders(bpy.context.scene, reference, target):
+        height, width = order.size[1], order.size[0]
+        made = {"height": np.full((2 * height, 2 * width, 1), order.part.group.numbers[0] / 2000, np.float32)}
+        encoded, maps = extension.rectify.encode_all(order, np.zeros((height, width, 3), np.float32), made)
+        result = extension.rectify.land(order, encoded)
+        extension.rectify.land_maps(order, result, maps)
+    assert [item.name for item in result.selfrect.maps] == ["height"]
+    image = result.selfrect.maps[0].image
+    assert (image.source, image.colorspace_settings.name) == ("TILED", "Non-Color")
+    for number, tile in udim.read(image, "map").items():
+        assert (tile.width, tile.height) == (96, 64)
+        np.testing.assert_allclose(tile.display()[..., 0], number / 2000, atol=1e-6)
+    assert pictures
