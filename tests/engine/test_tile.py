@@ -106,8 +106,10 @@ def test_windows_go_around_too(model, monkeypatch):
 
 def test_any_size_tiles(model):
     target = tiling(100, 84)
-    result = selfrect.rectify(model, picture(64, 64), target, settings("xy"))
+    shown = []
+    result = selfrect.rectify(model, picture(64, 64), target, settings("xy"), lambda *told: shown.append(told[3]))
     assert result.image.shape == target.shape
+    assert {preview.shape for preview in shown if preview is not None} == {target.shape}
     assert max(wrap_difference(result.rounds[-1]).values()) < 1.2
     x = torch.from_numpy(target).movedim(2, 0)[None]
     once = fitted(x, 8, (True, True))

@@ -18,7 +18,7 @@ from ...kept.keys import hash_of, key_of
 from ...patches.synthesis import Options, synthesize
 from .canvas import Wrap
 
-APART = 1.1  # times as unlike as anywhere, from which on edges do not meet
+STEP, UNLIKE = 1.3, 1.1  # times what is usual, from which on edges do not meet
 COARSE = 128  # px of the shorter side, at which that is looked at first
 PATCH, LINES, ASKED, ENOUGH = 8, 12, 96, 6000  # px; lines that are compared, patches across each, and among how many they look
 BAND, NARROWEST, WIDEST = 0.08, 12, 96  # of the shorter side, px; to each side of the edge
@@ -41,9 +41,9 @@ class Mending:
 
         mask: (H, W), 0 where nothing may change.
         """
-        if self.wrap[0] and apart(target, 1) > APART:
+        if self.wrap[0] and apart(target, 1):
             target = self._kept_or_mended(target, mask)
-        if self.wrap[1] and apart(target, 0) > APART:
+        if self.wrap[1] and apart(target, 0):
             target = _transposed(self._transposed()._kept_or_mended(_transposed(target), mask if mask is None else mask.T))
         return target
 
@@ -95,31 +95,44 @@ class Mending:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 
-def apart(target: np.ndarray, axis: int) -> float:
-    """How much less what lies around the edge looks like the rest of the target than around any line within; 0: nothing was placed there.
+def apart(target: np.ndarray, axis: int) -> bool:
+    """Whether the edges of an axis do not meet: there is a step, and it is no step of the texture's own. What is not placed needs no help.
 
-    A step alone says nothing, since a texture is full of them. So patches across the edge look for others like them within, and so do
-    patches across other lines, among those that do not cross that line.
+    A step alone says nothing, since a joint may lie just there; nor does it alone that what lies around the edge is rare.
     """
     lines = np.moveaxis(np.dstack([target[..., :3], _alpha(target)]), axis, 0)
     coarse = max(1, min(lines.shape[:2]) // COARSE)
-    return max(_unlike(_reduced(lines, factor)) for factor in sorted({coarse, max(1, coarse // 4)}))
+    sizes = [_reduced(lines, factor) for factor in sorted({coarse, max(1, coarse // 4)})]
+    return any(_step(lines) > STEP and _unlike(lines) > UNLIKE for lines in sizes)
+
+
+def _step(lines: np.ndarray) -> float:
+    """Across the edge, before the first and after the last of lines (L, M, 4), as a multiple of the steps just beside it; 0: not placed."""
+    near = lines[[-2, -1, 0, 1]]
+    placed = near[..., 3].min(0) > 0.99
+    if not placed.any():
+        return 0.0
+    before, across, after = np.abs(np.diff(near[:, placed, :3], axis=0)).mean((1, 2))
+    return float(across / max((before + after) / 2, LEAST))
 
 
 def _unlike(lines: np.ndarray) -> float:
-    """lines (L, M, 4), the edge before the first and after the last; at least PATCH each."""
+    """How much less what lies around the edge looks like the rest than around usual lines within; lines (L, M, 4), at least PATCH each.
+
+    Patches across the edge look for others like them within, and so do those across a line, among patches that do not cross it.
+    """
     random, length = np.random.default_rng(0), len(lines)
     inside, places = _patches(lines, ENOUGH, random)
     around, _ = _patches(np.concatenate([lines[length - PATCH // 2 :], lines[: PATCH // 2]]), ASKED, random)
     if not len(around) or not len(inside):
         return 0.0
-    usual = [LEAST]
+    usual = []
     for start in np.linspace(PATCH, length - 2 * PATCH, LINES).round().astype(int):
         across, _ = _patches(lines[start : start + PATCH], ASKED, random)
         others = inside[np.abs(places[:, 0] - start) >= PATCH // 2]
         if len(across) and len(others):
             usual.append(_nearest(across, others).mean())
-    return float(_nearest(around, inside).mean() / max(usual))
+    return float(_nearest(around, inside).mean() / max(LEAST, np.median(usual or [1.0])))
 
 
 def _patches(lines: np.ndarray, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
