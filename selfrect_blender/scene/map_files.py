@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..host.engine_source import problems
-from . import color_spaces, history, picture_files
+from . import color_spaces, history, picture_files, udim
 
 #: identifier, name, description: the items of the operator's properties
 FORMATS = (
@@ -46,15 +46,16 @@ def write(result: bpy.types.Image, path: Path, bits: int | None = None, use: boo
     if use:
         for image, each in paths.items():
             _use(image, each)
-    return [str(each) for each in paths.values()]
+    return [str(udim.path_of(each) if udim.is_tiled(image) else each) for image, each in paths.items()]
 
 
 def _use(image: bpy.types.Image, path: Path) -> None:
     """Let an image be a file. Its name, and all that shows it, stay."""
     space = color_spaces.of_label(image)
-    if image.packed_file:
+    if image.packed_files:
         image.unpack(method="REMOVE")
-    image.source, image.filepath_raw = "FILE", _told(path)
+    tiled = udim.is_tiled(image)
+    image.source, image.filepath_raw = ("TILED", _told(udim.path_of(path))) if tiled else ("FILE", _told(path))
     if space.kind == "srgb" and path.suffix == ".exr":
         image.colorspace_settings.name = "Linear Rec.709"
     elif space.kind == "linear" and path.suffix != ".exr":

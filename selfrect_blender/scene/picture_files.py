@@ -13,7 +13,7 @@ import bpy
 
 from ..host import pixels, png
 from ..host.engine_source import problems
-from . import color_spaces, images, landing, output
+from . import color_spaces, images, landing, output, udim
 
 #: ending → file format, bits of each channel. PNG and TIFF get display values, EXR scene-linear light.
 _FORMATS = {".png": ("PNG", 16), ".tif": ("TIFF", 16), ".tiff": ("TIFF", 16), ".exr": ("OPEN_EXR", 32)}
@@ -29,9 +29,14 @@ def check(path: str) -> None:
 def save(image: bpy.types.Image, path: str, bits: int | None = None) -> None:
     """Write `image` to `path`, in the format that the ending names, as it is: no view transform. bits: of a channel; None: see above.
 
-    A file that is there already is replaced only when the new one is complete. Raises Problem.
+    A file that is there already is replaced only when the new one is complete. Of UDIM tiles each gets its file, see `udim.path_of`.
+    Raises Problem.
     """
     check(path)
+    if udim.is_tiled(image):
+        for number, tile in udim.each(image, "result"):
+            save(tile, str(udim.path_of(Path(path), number)), bits)
+        return
     target = Path(path).absolute()
     file_format, usual = _FORMATS[target.suffix.lower()]
     bits = bits or usual

@@ -102,17 +102,26 @@ def parts(target: bpy.types.Image) -> list[Part]:
 
 def read(image: bpy.types.Image, what: str) -> dict[int, images.Pixels]:
     """The pixels of each tile, painted and never saved ones included. Raises Problem bad_input."""
-    found = {}
+    return {number: images.read(tile, what) for number, tile in each(image, what)}
+
+
+def each(image: bpy.types.Image, what: str) -> Iterator[tuple[int, bpy.types.Image]]:
+    """Each tile as an image of its own, which goes when the next one is asked for. Raises Problem bad_input."""
     for number, file in files(image, what).items():
         tile = bpy.data.images.new("selfrect tile", 1, 1)
         try:
             tile.source = "FILE"
             tile.pack(data=file, data_len=len(file))
             tile.colorspace_settings.name, tile.alpha_mode = image.colorspace_settings.name, image.alpha_mode
-            found[number] = images.read(tile, what)
+            yield number, tile
         finally:
             bpy.data.images.remove(tile)
-    return found
+
+
+def path_of(path: Path, number: int | None = None) -> Path:
+    """Of a tile's file, where `path` is that of the whole; None: with Blender's mark for the number in it."""
+    name = path.name if _TOKEN in path.name else f"{path.stem}.{_TOKEN}{path.suffix}"
+    return path.with_name(name if number is None else name.replace(_TOKEN, str(number)))
 
 
 def files(image: bpy.types.Image, what: str) -> dict[int, bytes]:

@@ -233,3 +233,21 @@ def test_maps_of_a_result_with_tiles_have_tiles_too(extension, udim, tiled, engi
         assert (tile.width, tile.height) == (96, 64)
         np.testing.assert_allclose(tile.display()[..., 0], number / 2000, atol=1e-6)
     assert pictures
+
+
+@pytest.mark.parametrize("ending", [".png", ".exr"])
+def test_a_result_with_tiles_is_written_to_a_file_for_each(extension, udim, sent, tiled, new_image, tmp_path, ending):
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark")[0], tiled({1001: (48, 32), 1002: (48, 32)})[0]
+    bpy.ops.selfrect.rectify()
+    expected = shown(udim, choices.result)
+    folder = tmp_path / "out"
+    files = importlib.import_module(extension.images.__package__ + ".map_files")
+    paths = files.write(choices.result, folder / f"made{ending}", use=True)
+    assert paths == [str(folder / f"made.<UDIM>{ending}")]
+    assert sorted(path.name for path in folder.iterdir()) == [f"made.1001{ending}", f"made.1002{ending}"]
+    assert (choices.result.source, len(choices.result.packed_files)) == ("TILED", 0)
+    for number, picture in shown(udim, choices.result).items():
+        np.testing.assert_allclose(picture[..., :3], expected[number][..., :3], atol=5e-5)
+    names = [image.name for image in bpy.data.images]
+    assert not [name for name in names if name.startswith("selfrect")]
