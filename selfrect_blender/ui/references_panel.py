@@ -109,7 +109,7 @@ def _draw_copies(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     if not declared:
         return
     header, body = layout.panel("selfrect_copies", default_closed=True)
-    header.label(text="Copies")
+    header.label(text="Copies of References")
     if body is None:
         return
     for name in (name for name in SETTINGS if name in declared):
