@@ -22,7 +22,9 @@ LONGEST = 512  # pixels
 class Previews:
     """size: (height, width) of the target in pixels. wanted: whether anybody looks. wrap: (x, y), where it was stretched, not padded."""
 
-    def __init__(self, model: Model, schedule: Schedule, progress: Progress, size: tuple[int, int], wanted: bool, wrap: Wrap = (False, False)):
+    def __init__(
+        self, model: Model, schedule: Schedule, progress: Progress, size: tuple[int, int], wanted: bool, wrap: Wrap = (False, False)
+    ):
         self.model, self.schedule, self.progress = model, schedule, progress
         self.size, self.wanted, self.wrap = size, wanted, wrap
         self._last, self._cost = time.monotonic(), 0.0
