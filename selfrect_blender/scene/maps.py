@@ -66,7 +66,7 @@ def of_material(material: bpy.types.Material | None, base: bpy.types.Image | Non
 
 def anywhere(base: bpy.types.Image | None) -> tuple[bpy.types.Material | None, list[Map]]:
     """The first material that has maps over `base`, and these."""
-    for material in bpy.data.materials if base else ():
+    for material in _users(base) if base else ():
         found = of_material(material, base)
         if found:
             return material, found
@@ -133,6 +133,16 @@ def name_of(uses: Iterable[Use], is_data: bool) -> str:
     if len(names) > 1 and any(name.startswith("normal") for name in names[1:]):
         names = (*(name for name in names if name.startswith("normal")), *(name for name in names if not name.startswith("normal")))
     return _PACKED.get(names, "_".join(names))
+
+
+def _users(image: bpy.types.Image) -> list[bpy.types.Material]:
+    """The materials that use an image, in a group or as what a result was put in place of, by name: far fewer than there are."""
+    found, waiting = set(), {image}
+    while waiting:
+        users = bpy.data.user_map(subset=waiting, value_types={"MATERIAL", "NODETREE"})
+        waiting = {user for users_of_one in users.values() for user in users_of_one} - found
+        found |= waiting
+    return sorted((user for user in found if isinstance(user, bpy.types.Material)), key=lambda material: material.name)
 
 
 def _role(use: Use, is_data: bool) -> str:
