@@ -49,12 +49,12 @@ def test_the_embedded_model_is_not_even_loaded():
     assert not registry._loaded
     assert made.image.shape == (51, 67, 3)
     assert made.image.dtype == np.float32
-    assert np.abs(made.image - target()[..., :3])[16:32, 17:41].max() < 1e-3
+    assert np.abs(made.image - target()[..., :3])[16:32, 17:41].max() < 5e-3
     record = made.record
     assert (record["patches"]["mode"], record["network_calls"], record["model"]["name"]) == ("instead", 0, "mini")
     assert len(record["model"]["hash"]) == 64
     assert record["patches"]["turns"][0] == 0
-    assert {stage for stage, *_ in heard} == {"patches"}
+    assert {stage for stage, *_ in heard} == {"patches", "finish"}
     fractions = [told[4] for told in heard]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
@@ -79,7 +79,7 @@ def test_after_the_network():
     fractions = [told[4] for told in heard if len(told) == 5]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
-    assert [told[0] for told in heard][-1] == "patches"
+    assert list(dict.fromkeys(told[0] for told in heard))[-2:] == ["patches", "finish"]
 
 
 def test_cancelled_within_a_second():
@@ -155,7 +155,7 @@ def test_edges_meet_where_it_is_to_tile(x, y):
     tiled = registry.synthesize(*TOLD, Request([picture], picture, 0, settings)).image
     before, after = wrap_difference(picture), wrap_difference(tiled)
     for axis, wanted in (("x", x), ("y", y)):
-        assert not wanted or after[axis] < max(1.0, 0.6 * before[axis]), (before, after)
+        assert not wanted or after[axis] <= 1.0 < before[axis], (before, after)
 
 
 def test_tiling_leaves_it_to_the_model():
