@@ -233,6 +233,24 @@ def test_true_pixels_leave_what_the_mask_protects():
     assert (made[~protected] != result.image[~protected]).any()
 
 
+def test_around_a_healed_place_all_maps_stay_bit_by_bit():
+    """The texture is its own reference, with a hole."""
+    mask = np.zeros((SIZE, SIZE), np.float32)
+    mask[30:60, 40:70] = 1
+    target = np.where(mask[..., None] > 0, np.roll(REFERENCE, 32, 1), REFERENCE)
+    wide = {name: [one] for name, one in MAPS.items() if name != "base_color"}
+    request = Request([REFERENCE], target, mask=mask, maps=wide)
+    made = follow(request, Result(target, {}), SimpleNamespace(**PLAIN), silent).maps
+    for name, one in made.items():
+        larger = np.kron(mask, np.ones((len(one) // SIZE,) * 2)) > 0
+        assert (one[~larger] == MAPS[name][~larger]).all()
+        assert (one[larger] != MAPS[name][larger]).any()
+        border = np.abs(np.diff(one, axis=0))[(len(one) // SIZE) * 30 - 1].mean()
+        assert border <= np.abs(np.diff(MAPS[name], axis=0)).mean((1, 2)).max()  # no step along it
+    normals = made["normal"][150:200, 200:250] * 2 - 1
+    assert np.abs(np.linalg.norm(normals, axis=-1) - 1).max() < 1e-5
+
+
 def test_a_larger_base_colour_takes_its_part_of_the_picture():
     request, result = rectified((0.0, 0.0), False)
     darker = replace(result, image=result.image * np.float32(0.9))

@@ -17,7 +17,8 @@ from ..patches.field import Wanted, correspond
 from ..patches.resizing import resized
 from .easing import Easing
 from .estimates import estimated
-from .maps import Wrap, carried, is_vector, map_size
+from .healed import kept, own_reference
+from .maps import Wrap, carried, is_vector, map_size, of_unit_length
 from .tiling import met
 from .true_pixels import BASE_COLOUR, rebuilt, toned
 
@@ -38,9 +39,11 @@ def follow(request: Request, result: Result, settings: Any, report: Report) -> R
         field = _field(request, result, compared, wrap, told.alive)
         easing = Easing([Reader(layers, field, is_vector(name)).of_sizes() for name, layers in compared.items()], wrap)
         told.next()
+        own = own_reference(request)
         for name, of_each in request.maps.items():
             size = map_size(of_each, request.references, picture.shape[:2])
-            maps[name] = carried(of_each, field, size, wrap, is_vector(name), easing, told.alive)
+            made = carried(of_each, field, size, wrap, is_vector(name), easing, told.alive)
+            maps[name] = made if own is None else kept(made, of_each[own], request.mask, wrap, is_vector(name))
             told.next()
         if settings.true_pixels > 0:
             picture = rebuilt(picture, request, field, settings.true_pixels, wrap, easing)
@@ -92,7 +95,7 @@ def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, reque
         picture = joined[0] if request.mask is None else np.where(request.mask[..., None] > 0, joined[0], picture)
         edges["image"] = joined[1]
     for name, one in maps.items():
-        maps[name], changed = met(one, wrap, _of_unit_length if is_vector(name) else _within(one))
+        maps[name], changed = met(one, wrap, of_unit_length if is_vector(name) else _within(one))
         edges |= {name: changed} if changed else {}
     return picture, maps, edges
 
@@ -100,12 +103,6 @@ def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, reque
 def _within(one: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     low, high = one.min((0, 1)), one.max((0, 1))
     return lambda changed: np.clip(changed, low, high)
-
-
-def _of_unit_length(colours: np.ndarray) -> np.ndarray:
-    vectors = colours[..., :3] * 2 - 1
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
-    return np.concatenate([vectors / 2 + np.float32(0.5), colours[..., 3:]], -1)
 
 
 def _layers(picture: np.ndarray) -> torch.Tensor:

@@ -35,6 +35,13 @@ def map_size(maps: list[np.ndarray], references: list[np.ndarray], size: tuple[i
     return max(1, round(size[0] * down)), max(1, round(size[1] * across))
 
 
+def of_unit_length(colours: np.ndarray) -> np.ndarray:
+    """(H, W, 3|4): the first three, as tangent-space vectors."""
+    vectors = colours[..., :3] * 2 - 1
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+    return np.concatenate([vectors / 2 + np.float32(0.5), colours[..., 3:]], -1)
+
+
 @torch.inference_mode()
 def carried(
     maps: list[np.ndarray],

@@ -16,7 +16,7 @@ def composed(picture: np.ndarray, request: Request, wrap: tuple[bool, bool]) -> 
     """
     if request.mask is None:
         return picture
-    return _mixed(joined(picture, request.target, request.mask, wrap), request.target[..., :3], request.mask)
+    return mixed(joined(picture, request.target, request.mask, wrap), request.target[..., :3], request.mask)
 
 
 def placed(picture: np.ndarray, request: Request, wrap: tuple[bool, bool]) -> np.ndarray:
@@ -33,10 +33,10 @@ def with_alpha(picture: np.ndarray, request: Request) -> np.ndarray:
     if mask is None or target.shape[2] == 3 or not (target[mask == 0][:, 3] < 1).any():
         return picture
     alpha = target[..., 3:]
-    return np.concatenate([picture, _mixed(np.ones_like(alpha), alpha, mask)], axis=-1)
+    return np.concatenate([picture, mixed(np.ones_like(alpha), alpha, mask)], axis=-1)
 
 
-def _mixed(inside: np.ndarray, outside: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def mixed(inside: np.ndarray, outside: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Bit by bit the one where the mask is 1, the other where it is 0."""
     part = mask[..., None]
     return np.where(part == 0, outside, np.where(part == 1, inside, outside + part * (inside - outside))).astype(np.float32, copy=False)

@@ -111,6 +111,8 @@ class Reader:
     def at(self, row: torch.Tensor, column: torch.Tensor, beside_y: torch.Tensor, beside_x: torch.Tensor) -> torch.Tensor:
         """(C, n, m), as the pixel [row, column] of the field goes on at (beside_y, beside_x) px from its middle; these broadcast."""
         row, column, beside_y, beside_x = torch.broadcast_tensors(row, column, beside_y, beside_x)
+        if not row.numel():
+            return self.maps[0].new_zeros(self.maps[0].shape[0], *row.shape)
         field, steps = self.field, self.steps[row, column]
         number = field.reference[row, column]
         beside = steps[..., 0] * beside_x[..., None] + steps[..., 1] * beside_y[..., None]
