@@ -171,7 +171,8 @@ class _Run:
         self._next(None)
         poses = poses if self.options.turns is None else [Pose(angle) for angle in self.options.turns]
         self.found = len(poses)
-        return (poses + self._further(poses))[: self._most_poses()], unlike
+        poses = poses + self._further(poses)
+        return poses[: self._most_poses(max(1.0, *(pose.scale for pose in poses)))], unlike
 
     def _further(self, poses: list[Pose]) -> list[Pose]:
         """Poses that are asked for besides those found."""
@@ -199,9 +200,9 @@ class _Run:
         whole = -F.max_pool2d(-1 / (1 + (unlike / limit) ** 2)[None], self.options.patch, stride=1, padding=self.options.patch // 2)
         return resized(whole, tuple(self.given.placed.shape))[0]
 
-    def _most_poses(self) -> int:
-        """So that memory is bounded: of the poses, the most used come first."""
-        largest = sum(math.hypot(*r.shape[1:]) ** 2 for r in self.given.references)
+    def _most_poses(self, scale: float) -> int:
+        """So that memory is bounded: of the poses, the most used come first. scale: the largest one."""
+        largest = scale**2 * sum(math.hypot(*r.shape[1:]) ** 2 for r in self.given.references)
         searched = self.given.target.shape[1] * self.given.target.shape[2] <= SEARCHED
         return max(1, int((_SOURCES if searched else 3 * _SOURCES) // largest))
 

@@ -112,6 +112,8 @@ def _draw(request, settings: Settings, device, progress: Progress, work: float, 
     note = {
         "mode": "instead" if start is None else "finish",
         "turns": [round(float(np.degrees(angle))) for angle in made.turns],
+        "mirrored": any(pose.mirrored for pose in made.poses),
+        "scales": sorted({pose.scale for pose in made.poses}),
         "unlike": round(made.unlike, 4),
     }
     return Drawn(np.ascontiguousarray(made.picture.permute(1, 2, 0).cpu().numpy()), made.correspondence, note)
