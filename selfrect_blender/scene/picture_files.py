@@ -70,11 +70,11 @@ def save_blend(path: str) -> str:
 def _write(image: bpy.types.Image, path: Path, file_format: str, bits: int) -> None:
     """Colour becomes sRGB, or in an EXR light of its space; a picture of an own colour space keeps its numbers."""
     space, has_alpha = color_spaces.of_label(image), image.depth in (32, 64, 128) and image.alpha_mode != "NONE"
-    as_it_is = space.kind != "own" and not (has_alpha and image.alpha_mode == "CHANNEL_PACKED")
-    if file_format == "PNG" and not as_it_is:  # Blender's writer would lose colours beneath an alpha of 0
+    if file_format == "PNG":  # Blender's writer loses colours beneath an alpha of 0, and its curve is off by a level of 65,536
         picture = landing.numbers(image) if space.kind == "own" else images.read(image, "result").display()
         path.write_bytes(png.encoded(picture[..., : 4 if has_alpha else 3], bits))
         return
+    as_it_is = space.kind != "own" and not (has_alpha and image.alpha_mode == "CHANNEL_PACKED")
     with nullcontext(image) if as_it_is else _copy(image, space, file_format) as picture:
         view = "Raw" if picture.colorspace_settings.is_data else "Standard"
         light = _light(space) if file_format == "OPEN_EXR" else ""

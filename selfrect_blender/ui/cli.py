@@ -57,12 +57,13 @@ def _rectify(options: argparse.Namespace, report: dict[str, Any]) -> None:
     settings.update({name: value for name in settings if (value := getattr(options, name)) is not None})
     settings.update({f"tile_{axis}": True for axis in options.tile})
     choices = {name: _first(getattr(options, name), getattr(scene.selfrect, name)) for name in ("model", "device", "dtype", "seed")}
-    order = job.order(scene, **chosen, settings=settings, **choices)
-    report.update(reference=reference.name, target=order.target_name)
+    orders = job.orders(scene, **chosen, settings=settings, **choices)  # one, or one for each group of UDIM tiles
+    report.update(reference=reference.name, target=orders[0].target_name)
 
     queue = JobQueue(lambda: options.engine or setup.engine_location(), environment=setup.engine_environment)
     try:
-        result, record = job.make(queue, order, _Progress())
+        for order in orders:
+            result, record = job.make(queue, order, _Progress())
     finally:
         queue.close()
     told = record.get("maps", {})

@@ -271,3 +271,31 @@ def test_heal_without_a_hole_is_refused(extension, engine, new_image, state_of_f
     assert state_of_file() == before
     with pytest.raises(RuntimeError, match="No image is chosen"):
         bpy.ops.selfrect.heal()
+
+
+@pytest.mark.parametrize("space", ["Non-Color", "sRGB"])
+def test_a_ramp_of_65536_levels_goes_through_where_the_mask_protects_it(extension, engine, new_image, tmp_path, space):
+    """From a file of 16 bits into the result, through an engine that makes all else grey, into a file of 16 bits.
+
+    In sRGB Blender's own reading is off by up to a level; what it has read stays as it is.
+    """
+    engine("grey_image")
+    ramp = (np.arange(65536, dtype=np.float32) / 65535).reshape(256, 256, 1)
+    extension.picture_files.save(new_image(256, 256, space="Non-Color", is_float=True, color=ramp)[0], str(tmp_path / "ramp.png"), 16)
+    choices = bpy.context.scene.selfrect
+    choices.reference = choices.target = bpy.data.images.load(str(tmp_path / "ramp.png"))
+    choices.target.colorspace_settings.name = space
+    white = np.zeros((256, 256, 1), np.float32)
+    white[:8, :8] = 1
+    choices.mask = new_image(256, 256, name="mask", space="Non-Color", color=white)[0]
+    bpy.ops.selfrect.rectify()
+    assert choices.result.colorspace_settings.name == space
+    outside = white[..., 0] == 0
+    np.testing.assert_array_equal(buffer(choices.result)[outside], buffer(choices.target)[outside])
+    extension.picture_files.save(choices.result, str(tmp_path / "result.png"), 16)
+    again = bpy.data.images.load(str(tmp_path / "result.png"))
+    again.colorspace_settings.name = "Non-Color"
+    apart = np.abs(buffer(again)[..., :1] - ramp)
+    assert apart[white == 0].max() < (1.01 if space == "sRGB" else 0.5) / 65535
+    assert apart[white == 1].max() > 0.4
+    assert len(np.unique(buffer(again)[..., 0])) > 65000
