@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import selfrect
 import torch
 from selfrect.delivery import deliver, delivered, needs_correspondence
 from selfrect.engine import Request, Result, silent
@@ -185,3 +186,29 @@ def test_the_request_itself_is_left_as_it_was():
     deliver_one(np.clip(target, 0, 1), request, shifted(0, 0))
     np.testing.assert_array_equal(request.target, before)
     assert request.maps == {}
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return selfrect.load_model("mini", device="cpu", dtype="float32")
+
+
+QUICK = {"patches": "off", "steps": 4, "p1": 2, "s1": 1, "p2": 1, "s2": 1}
+
+
+def test_a_real_run_with_a_mask_and_light_above_white(mini):
+    """Through the network: outside the mask the target with its light, inside something else."""
+    target = texture(1)
+    target[2:6, 2:6] = 4.0
+    result = selfrect.rectify(mini, texture(), target, QUICK, mask=hole())
+    np.testing.assert_array_equal(result.image[hole() == 0], target[hole() == 0])
+    assert np.abs(result.image - target)[hole() == 1].mean() > 0.005
+    assert result.maps == {}
+
+
+def test_a_real_runs_colours_are_the_references(mini):
+    """The same picture but for its colours: off is what the network made, on is nearer to the reference."""
+    request = texture(), texture(1)
+    off, on = (selfrect.rectify(mini, *request, QUICK | {"colour_match": strength}).image for strength in (0.0, 1.0))
+    from_reference = [np.abs(picture.mean((0, 1)) - request[0].mean((0, 1))).max() for picture in (off, on)]
+    assert from_reference[1] < max(0.01, from_reference[0] / 2)
