@@ -120,6 +120,14 @@ def test_mask_weights_regions_and_maps_travel_there_and_back():
     host.out.close()
 
 
+@pytest.mark.parametrize("name", ["region.2", "map.ao.2", "map.ao", "region.first"])
+def test_what_belongs_to_no_reference_is_refused(host, name):
+    host.say(Message("synthesize", SYNTHESIZE.params, 1, arrays=SYNTHESIZE.arrays | {name: PICTURE}))
+    problem = host.hear(None).problem
+    assert problem.code == "bad_input"
+    assert name in problem.sentence
+
+
 def test_ping_and_models_are_answered_while_it_works():
     go = threading.Event()
     host = Host(lambda *_: go.wait(5) and Result(PICTURE, {}))

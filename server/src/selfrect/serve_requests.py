@@ -65,10 +65,18 @@ def _request(message: Message) -> Request:
     if missing or not isinstance(seed, int) or not isinstance(settings, dict) or not isinstance(preview, bool):
         given = f"seed {seed!r}, preview {preview!r} and settings {str(settings)[:80]}"
         raise Problem("bad_input", f"The request has {f'no array {missing[0]}' if missing else given}; see PROTOCOL.md.", _UPDATE)
+    if strangers := _strangers(message, count):
+        raise Problem("bad_input", f"The array “{strangers[0]}” belongs to none of the {count} references; see PROTOCOL.md.", _UPDATE)
     return Request(
         [message.arrays[name] for name in names], message.arrays.get("target"), seed, settings, preview,
         message.arrays.get("mask"), message.params.get("weights"), _regions(message, count), _maps(message, count),
     )  # fmt: skip
+
+
+def _strangers(message: Message, count: int) -> list[str]:
+    """Regions and maps of references that are not there."""
+    numbers = {str(index) for index in range(count)}
+    return [name for name in message.arrays if name.startswith(("region.", "map.")) and name.rpartition(".")[2] not in numbers]
 
 
 def _regions(message: Message, count: int) -> list[np.ndarray | None] | None:
