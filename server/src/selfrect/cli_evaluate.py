@@ -40,7 +40,8 @@ def run(given: argparse.Namespace, interrupt: Interrupt) -> None:
     if given.sheet:
         check_output(given.sheet)
     pairs = {} if given.maps is None else _pairs(given.maps) if given.maps else _beside(Path(given.reference), Path(given.result))
-    reference, target, result = (read_image(path) for path in (given.reference, given.target, given.result))
+    # light above white is measured as white, as it is seen
+    reference, target, result = (read_image(path).clip(0, 1) for path in (given.reference, given.target, given.result))
     measured = evaluate(reference, target, result)
     interrupt.check()
     of_reference, of_result = ({name: read_data(pair[k]) for name, pair in pairs.items()} for k in (0, 1))
