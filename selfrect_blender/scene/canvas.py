@@ -16,7 +16,7 @@ from ..edit.boxes import Box, pieces
 from ..edit.undo_tree import Change
 from ..host import pixels
 from ..host.engine_source import problems
-from . import edit_undo, images
+from . import color_spaces, edit_undo, images
 
 
 class Canvas:
@@ -103,11 +103,13 @@ def pick(source: images.Pixels, points: np.ndarray, encoding: str) -> patches.Pa
 def seen(source: images.Pixels, box: Box, encoding: str) -> np.ndarray:
     """A box of what was read, premultiplied, as a canvas with that encoding would have it. Colour becomes data unchanged, and back."""
     crop = source.flat.reshape(source.height, source.width, source.channels)[box.slices]
-    part = dataclasses.replace(source, flat=crop.ravel(), width=box.width, height=box.height).straight()[::-1]
-    if (source.encoding, encoding) == ("srgb", "linear"):
-        part = pixels.linear_from_srgb(part)
-    elif (source.encoding, encoding) == ("linear", "srgb"):
-        part = pixels.srgb_from_linear(part)
+    cut = dataclasses.replace(source, flat=crop.ravel(), width=box.width, height=box.height)
+    cut = images.as_light(cut) if encoding in ("srgb", "linear") else cut
+    part = cut.straight()[::-1]
+    if (cut.encoding, encoding) == ("srgb", "linear"):
+        part = color_spaces.applied(color_spaces.inverse(color_spaces.scene_linear().to_rec709), pixels.linear_from_srgb(part))
+    elif (cut.encoding, encoding) == ("linear", "srgb"):
+        part = pixels.srgb_from_linear(color_spaces.applied(cut.to_rec709, part))
     return compositing.multiplied(part)
 
 

@@ -146,7 +146,7 @@ def alike(pictures: list[Pixels]) -> tuple[list[Pixels], str]:
     labels = {each.label for each in pictures if each.encoding != "data"}
     label = labels.pop() if len(labels) == 1 else ""
     own = label if label and color_spaces.named(label).kind == "own" else ""
-    return [_in_own(each, own) if own else _as_light(each) for each in pictures], own
+    return [_in_own(each, own) if own else as_light(each) for each in pictures], own
 
 
 def _in_own(source: Pixels, space: str) -> Pixels:
@@ -155,7 +155,8 @@ def _in_own(source: Pixels, space: str) -> Pixels:
     return _replaced(source, "own", lambda picture: color_spaces.values(picture, space))
 
 
-def _as_light(source: Pixels) -> Pixels:
+def as_light(source: Pixels) -> Pixels:
+    """Of an own space as light, anything else as it is. Main thread."""
     if source.encoding != "own":
         return source
     light = _replaced(source, "linear", lambda picture: color_spaces.light(picture, source.label))

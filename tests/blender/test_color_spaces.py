@@ -176,3 +176,11 @@ def test_colour_and_alpha_are_written_as_they_are(extension, tmp_path, ending):
     opened.colorspace_settings.name, opened.alpha_mode = "Non-Color", "CHANNEL_PACKED"
     seen = buffer(image)[..., 3] > 0.01
     np.testing.assert_allclose(buffer(opened)[seen], buffer(image)[seen], atol=1e-3 if ending == ".png" else 2e-5)
+
+
+def test_a_patch_keeps_its_colour_on_a_target_of_another_space(color_spaces, new_image):
+    source = new_image(32, 32, name="agx", space="AgX Base sRGB", color=(0.4, 0.5, 0.6))[0]
+    target = new_image(32, 32, name="rough", space="sRGB", color=0.0)[0]
+    bpy.ops.selfrect.stamp(source=source.name, target=target.name, box=(4, 4, 28, 28), location=(16, 16))
+    light = color_spaces.light(buffer(source)[:1, :1, :3], "AgX Base sRGB")[0, 0]
+    np.testing.assert_allclose(color_spaces.light(buffer(target)[16:17, 16:17, :3], "sRGB")[0, 0], np.clip(light, 0, 1), atol=0.006)
