@@ -164,6 +164,17 @@ def test_normals_are_mirrored_first_and_then_turned(pose, expected):
     assert np.abs(made[..., :2] - expected).max() < 1e-4
 
 
+def test_each_reference_has_its_own_map_of_its_own_size():
+    """Two references, one half each; the first one's map is four times as fine."""
+    number = (torch.arange(64) >= 32).long().expand(64, 64)
+    at = (torch.arange(64) + 0.5) / 64
+    field = Correspondence(number, at.expand(64, 64).clone(), at[:, None].expand(64, 64).clone(), torch.zeros(64, 64), ((64, 64), (64, 64)))
+    fine = ((np.arange(256) + 0.5) / 256 * 0.5)[None, :, None] * np.ones((256, 1, 1))
+    coarse = ((np.arange(64) + 0.5) / 64 * 0.5)[None, :, None] * np.ones((64, 1, 1))
+    made = carried([fine, coarse], field, (256, 256))
+    assert np.abs(made - fine).max() < 4e-3  # at the edge the coarse one ends earlier
+
+
 def test_sizes_follow_the_finest_map():
     references = [np.zeros((100, 50, 3)), np.zeros((30, 30, 3))]
     assert map_size([np.zeros((100, 100, 1)), np.zeros((60, 30, 1))], references, (64, 48)) == (128, 96)
@@ -305,6 +316,7 @@ def test_it_is_told_and_can_be_stopped():
     follow(request, result, SimpleNamespace(**PLAIN), lambda stage, step, steps, *_: heard.append((stage, step, steps)))
     assert {stage for stage, *_ in heard} == {"maps"}
     assert [step for _, step, _ in heard] == sorted(step for _, step, _ in heard)
+    assert len(heard) < 60  # not with every step of the search
 
     def cancel(*_):
         raise Problem("cancelled", "Cancelled.", "")

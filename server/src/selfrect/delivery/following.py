@@ -23,6 +23,7 @@ from .tiling import met
 from .true_pixels import BASE_COLOUR, rebuilt, toned
 
 STAGE = "maps"
+_ALIVE = 0.2  # seconds between reports
 
 
 def follow(request: Request, result: Result, settings: Any, report: Report) -> Result:
@@ -111,15 +112,20 @@ def _layers(picture: np.ndarray) -> torch.Tensor:
 
 
 class _Teller:
-    """Steps of this stage; at the end of all others."""
+    """Steps of this stage, at the end of all others; several times a second."""
 
     def __init__(self, report: Report, steps: int):
         self.report, self.step, self.steps = report, 1, steps
-        self.alive()
+        self._tell()
 
     def alive(self) -> None:
-        self.report(STAGE, self.step, self.steps, None, 1.0)
+        if time.monotonic() - self._told >= _ALIVE:
+            self._tell()
 
     def next(self) -> None:
         self.step = min(self.step + 1, self.steps)
-        self.alive()
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        self.report(STAGE, self.step, self.steps, None, 1.0)

@@ -58,7 +58,7 @@ class _Board:
     def _offer(self, at, best, dy: int, dx: int) -> torch.Tensor:
         """Let the pixels go on with the piece of the pixel at (−dy, −dx), where that costs less."""
         other, there = self._beside(at, -dy, -dx)
-        candidates, inside = self.search._moved(self.matches[other], dy, dx)
+        candidates, inside = self.search.moved(self.matches[other], dy, dx)
         asked = (inside & there & self.search.allowed[candidates] & (candidates != self.matches[at])).nonzero()[:, 0]
         some, wanted = at[asked], candidates[asked]
         far = self.search.distance(wanted, some)
@@ -75,9 +75,9 @@ class _Board:
         for dy, dx in _RING:
             other, there = self._beside(at, dy, dx)
             theirs = self.matches[other]
-            going_on, inside = self.search._moved(matches, dy, dx)
+            going_on, inside = self.search.moved(matches, dy, dx)
             apart = (~(inside & (going_on == theirs)) & there).nonzero()[:, 0]
-            coming, known = self.search._moved(theirs[apart], -dy, -dx)
+            coming, known = self.search.moved(theirs[apart], -dy, -dx)
             one = (self.layers[matches[apart]] - self.layers[coming]).square().sum(1)
             two = (self.layers[going_on[apart]] - self.layers[theirs[apart]]).square().sum(1)
             unknown = ~(known & inside[apart])
@@ -91,7 +91,7 @@ class _Board:
         near = torch.zeros(len(self.matches), dtype=torch.bool, device=board.device)
         for dy, dx in _SIDES:
             other, there = self._beside(index, dy * reach, dx * reach)
-            going_on, inside = self.search._moved(self.matches, dy * reach, dx * reach)
+            going_on, inside = self.search.moved(self.matches, dy * reach, dx * reach)
             near |= there & ~(inside & (going_on == self.matches[other]))
         return (near & ((index // self.columns * 2 + index % self.columns) % _COLOURS == colour)).nonzero()[:, 0]
 

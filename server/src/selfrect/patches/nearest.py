@@ -120,20 +120,20 @@ class Search:
     def _handed_over(self, matches, at, dy: int, dx: int) -> tuple[torch.Tensor, torch.Tensor]:
         """What the neighbours at (−dy, −dx) match, moved by (dy, dx). Around the edges of the picture, where it does no harm."""
         y, x = (at // self.width - dy) % self.height, (at % self.width - dx) % self.width
-        return self._moved(matches[y * self.width + x], dy, dx)
+        return self.moved(matches[y * self.width + x], dy, dx)
 
     def _anywhere(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         chosen = self.places[self._random(0, len(self.places), (count,))]
         return chosen, torch.ones_like(chosen, dtype=torch.bool)
 
     def _around(self, matches: torch.Tensor, radius: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._moved(matches, *self._random(-radius, radius + 1, (2, len(matches))))
+        return self.moved(matches, *self._random(-radius, radius + 1, (2, len(matches))))
 
     def _random(self, low: int, high: int, shape: tuple[int, ...]) -> torch.Tensor:
         """Drawn on the CPU: the same seed is the same picture on every device."""
         return torch.randint(low, high, shape, generator=self.generator).to(self.places.device)
 
-    def _moved(self, matches: torch.Tensor, dy, dx) -> tuple[torch.Tensor, torch.Tensor]:
+    def moved(self, matches: torch.Tensor, dy, dx) -> tuple[torch.Tensor, torch.Tensor]:
         """The matches moved within their source; where that is not possible the second is False."""
         _, height, width = self.shape
         x, rest = matches % width + dx, matches // width
