@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ENOUGH = 2e-4  # of the variance: what is nearer needs no better match
 _PRICE = 0.03  # of the variance: what a place costs that is used twice as often as the average
 _MOST_USED = 10.0
+_EVENLY = 64  # of sorted patches, that are compared
 
 
 class Level:
@@ -143,6 +144,13 @@ class Level:
         """What the patches of the picture drawn last say is to the right of, and below, each pixel."""
         right, below = (vote(*self._drawn, self.given.wrap, self.alive, beside) for beside in ((0, 1), (1, 0)))
         return right, below
+
+    def apart(self, picture: torch.Tensor) -> float:
+        """How far the picture's patches, all together, are from the references', wherever they are (Pitié et al. 2005), of the variance."""
+        even = torch.linspace(0, 1, _EVENLY, device=picture.device)
+        ours, theirs = descriptors(picture[None], self.basis, self.given.wrap)[0].flatten(0, 1), self.theirs[self.allowed]
+        theirs = theirs[torch.linspace(0, len(theirs) - 1, min(len(theirs), len(ours)), device=theirs.device).long()]
+        return float((ours.quantile(even, 0) - theirs.quantile(even, 0)).square().mean(0).sum() / self.variance)
 
     def _priced(self, picture: torch.Tensor, keys: torch.Tensor, matches: torch.Tensor) -> Search:
         """A search in which places are dear that the matches (n,) use too often."""

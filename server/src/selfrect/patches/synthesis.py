@@ -23,6 +23,7 @@ _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked
 SEARCHED = 1280 * 1280  # px: at larger levels matches are only enlarged, so that memory and time stay bounded
 _SOURCES = 12e6  # px of all sources together
 _SIZES = (0.5, 0.71, 1.41, 2.0)  # that pieces are looked for at
+_TRIED = 2  # rounds after which the best of the layouts is chosen
 _JOINT, _LEAST_JOINT = 2.0, 0.01  # from how many times the median distance on, plus a part of the variance, pieces do not fit
 
 
@@ -37,6 +38,7 @@ class Options:
     angles: radians, further ones. flips: whether mirrored copies of the references take part, too; scales: and larger or smaller ones.
     wary: pieces that were placed mirrored, larger or smaller are looked for as well. joined: how far steps of brightness between
     pieces are spread, and growth: how far around a piece it is as around the place it was cut from, both part of the shorter side.
+    layouts: that are tried at the coarsest level, for the one that has the most of the references in it.
     """
 
     patch: int = 7
@@ -54,6 +56,7 @@ class Options:
     scales: tuple[float, ...] = ()
     wary: bool = False
     dimensions: int = 24
+    layouts: int = 4
     joined: float = 0.23
     growth: float = 0.08
     seed: int = 0
@@ -110,7 +113,9 @@ class _Run:
         self.generator = torch.Generator().manual_seed(options.seed)
         self.scales = scales_of(given.least_side, options.coarsest)
         self.counts = [round(_between(*options.rounds, n, len(self.scales))) for n in range(len(self.scales))]
-        self.step, self.steps = 0, sum(self.counts) + 2
+        self.layouts = options.layouts if given.start is None and bool((given.placed < 0.5).any()) else 1
+        self.tried = min(_TRIED, self.counts[0])
+        self.step, self.steps = 0, sum(self.counts) + 1 + self.layouts + self.tried * (self.layouts - 1)
 
     def run(self) -> Synthesis:
         poses, unlike = self._poses()
@@ -146,15 +151,20 @@ class _Run:
     def _first(self, level: Level) -> tuple[torch.Tensor, torch.Tensor]:
         if self.given.start is None:
             level.look_at_what_is_placed(self.found, round(self.options.growth * self.trust * min(level.size)))
-        picture, matches = level.begin()
-        self._next(picture)
-        return self._rounds(level, picture, matches, None, 0)
+        tries = []
+        for _ in range(self.layouts):
+            picture, matches = level.begin()
+            self._next(picture)
+            picture, matches = self._rounds(level, picture, matches, None, 0, range(self.tried))
+            tries.append((level.apart(picture) if self.layouts > 1 else 0.0, picture, matches))
+        _, picture, matches = min(tries, key=lambda one: one[0])
+        return self._rounds(level, picture, matches, None, 0, range(self.tried, self.counts[0]))
 
-    def _rounds(self, level: Level, picture, matches, before: Sources | None, number: int):
+    def _rounds(self, level: Level, picture, matches, before: Sources | None, number: int, rounds: range | None = None):
         if not level.searched:
             self._next(picture)
             return level.draw(matches, None, self.options.sharpness[1]), matches
-        for k in range(self.counts[number]):
+        for k in range(self.counts[number]) if rounds is None else rounds:
             last = number == len(self.scales) - 1 and k == self.counts[number] - 1
             keys = level.enlarged(before) if k == 0 and before is not None else level.theirs
             picture, matches = level.round(picture, matches, keys, self.options.sharpness[last], thorough=number == 0)
