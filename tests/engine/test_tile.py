@@ -52,17 +52,18 @@ def settings(axes, **more):
     return {**QUICK, "tile_x": x, "tile_y": y, **more}
 
 
-@pytest.mark.parametrize("injection", ["current", "recorded"])
-@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize(("axes", "injection"), [("x", "current"), ("y", "current"), ("xy", "recorded")])
 def test_a_target_rolled_before_is_a_result_rolled_after(model, axes, injection):
     target, where = tiling(), [axis for axis, on in zip((1, 0), AXES[axes], strict=True) if on]
     how = settings(axes, injection=injection)
     straight = made(model, picture(64, 64), target, how)
     rolled = made(model, picture(64, 64), np.roll(target, [64] * len(where), where), how)
     assert np.abs(np.roll(straight, [64] * len(where), where) - rolled).max() < 1e-3
-    plain = made(model, picture(64, 64), target, QUICK)
-    plain_rolled = made(model, picture(64, 64), np.roll(target, [64] * len(where), where), QUICK)
-    assert np.abs(np.roll(plain, [64] * len(where), where) - plain_rolled).max() > 0.02
+
+
+def test_without_it_the_edges_are_where_they_are(model):
+    plain, rolled = (made(model, picture(64, 64), np.roll(tiling(), by, 1), QUICK) for by in (0, 64))
+    assert np.abs(np.roll(plain, 64, 1) - rolled).max() > 0.02
 
 
 def test_the_codec_in_tiles_goes_around_as_well(model, monkeypatch):
@@ -109,7 +110,7 @@ def test_any_size_tiles(model):
     shown = []
     result = selfrect.rectify(model, picture(64, 64), target, settings("xy"), lambda *told: shown.append(told[3]))
     assert result.image.shape == target.shape
-    assert {preview.shape for preview in shown if preview is not None} == {target.shape}
+    assert target.shape in {preview.shape for preview in shown if preview is not None}
     assert max(wrap_difference(result.rounds[-1]).values()) < 1.2
     x = torch.from_numpy(target).movedim(2, 0)[None]
     once = fitted(x, 8, (True, True))

@@ -168,9 +168,7 @@ def _until_enough(level: Callable[[torch.Tensor], torch.Tensor], piece: torch.Te
         return None
 
 
-def _tiles(
-    height: int, width: int, tile: int, halo: int, wrap: Wrap
-) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+def _tiles(height: int, width: int, tile: int, halo: int, wrap: Wrap) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """(core, window) of each tile: the cores cover the picture without overlap, a window is its core with the margin around it."""
     for rows in _spans(height, tile, halo, wrap[1]):
         for columns in _spans(width, tile, halo, wrap[0]):
