@@ -287,7 +287,8 @@ def test_guesses_are_marked(wanted, names):
     request, result = Request([REFERENCE], None), Result(REFERENCE, {})
     made = follow(request, result, SimpleNamespace(**PLAIN | {"estimate": wanted}), silent)
     assert set(made.maps) == names
-    assert all("base colour" in made.record["maps"][name]["estimated_from"] for name in names)
+    assert set(made.record["estimated"]) == names
+    assert all("base colour" in origin for origin in made.record["estimated"].values())
 
 
 def test_what_the_material_has_is_not_guessed():

@@ -55,8 +55,8 @@ def follow(request: Request, result: Result, settings: Any, report: Report) -> R
     guessed = estimated(picture, maps, settings.estimate, wrap)
     maps |= {name: made for name, (made, _) in guessed.items()}
     notes = {name: {"size": [made.shape[1], made.shape[0]]} for name, made in maps.items()}
-    for name, (_, origin) in guessed.items():
-        notes[name]["estimated_from"] = origin
+    if guessed:
+        record["estimated"] = {name: origin for name, (_, origin) in guessed.items()}
     if any(wrap):
         picture, maps, edges = _meeting(picture, maps, wrap, request)
         record |= {"edges": edges} if edges else {}
