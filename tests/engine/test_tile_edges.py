@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import selfrect
-from selfrect.engines.self_rectification.edges import Mending, apart
+from selfrect.engines.self_rectification.edges import MENDED, Mending, apart
+from selfrect.evaluation.tiling import wrap_difference
 
 
 def bricks(height=96, width=96):
@@ -74,3 +75,8 @@ def test_what_was_mended_is_found_again(monkeypatch):
     monkeypatch.setattr(Mending, "_mended", lambda *_: pytest.fail("mended again"))
     again = selfrect.rectify(model, waves(64), target, quick)
     np.testing.assert_allclose(once.image, again.image, atol=1e-5)
+    assert [MENDED] == once.record["notes"] == again.record["notes"]
+    finished = selfrect.rectify(model, waves(64), waves(64), {**quick, "patches": "finish"})
+    assert finished.record["notes"] == []
+    assert finished.record["patches"]["mode"] == "finish"
+    assert wrap_difference(finished.image)["x"] <= 1

@@ -18,6 +18,7 @@ from ...kept.keys import hash_of, key_of
 from ...patches.synthesis import Options, synthesize
 from .canvas import Wrap
 
+MENDED = "The target's edges did not meet; a band along them was drawn anew from the reference."
 STEP, UNLIKE = 1.3, 1.1  # times what is usual, from which on edges do not meet
 COARSE = 128  # px of the shorter side, at which that is looked at first
 PATCH, LINES, ASKED, ENOUGH = 8, 12, 96, 6000  # px; lines that are compared, patches across each, and among how many they look

@@ -18,7 +18,7 @@ from .attending import Attending
 from .background import Growth
 from .balance import Balance, balance_of
 from .canvas import Wrap, fitted
-from .edges import Mending
+from .edges import MENDED, Mending
 from .finish import mode, share
 from .inputs import alpha_map, prepare_references, prepare_target
 from .inversion import InvertedImage
@@ -89,7 +89,7 @@ def prepare(model: Model, request: Request, settings: Settings, progress: Progre
 
     pixels, copies = zip(*prepare_references(request, settings, factor, alive), strict=True)
     wrap = (settings.tile_x, settings.tile_y)
-    target = prepare_target(_mended(model, request, settings, progress), request.references, factor, settings.seed, wrap)
+    target = prepare_target(_mended(model, request, settings, progress, room), request.references, factor, settings.seed, wrap)
     sizes = [(x.shape[2] // factor, x.shape[3] // factor) for x in (*pixels, target)]
     rung, windows = room.choose(sizes[-1], sizes[:-1])
     balance = balance_of(request, [copy.reference for copy in copies], sizes[-1], factor, wrap, model.device)
@@ -111,14 +111,17 @@ def prepare(model: Model, request: Request, settings: Settings, progress: Progre
     return work
 
 
-def _mended(model: Model, request: Request, settings: Settings, progress: Progress) -> np.ndarray:
+def _mended(model: Model, request: Request, settings: Settings, progress: Progress, room: Room) -> np.ndarray:
     """The target; where it is to tile and its edges do not meet, with edges that do."""
     wrap = (settings.tile_x, settings.tile_y)
     if not any(wrap):
         return request.target
     device = "cuda" if model.device.type == "cuda" else "cpu"  # patches need double precision, which others lack
     mending = Mending(request.references, wrap, settings.seed, device, alive=lambda: progress.beside(0.0, 0.0))
-    return mending.mend(request.target, request.mask)
+    target = mending.mend(request.target, request.mask)
+    if target is not request.target and MENDED not in room.notes:
+        room.notes.append(MENDED)
+    return target
 
 
 def _image(
