@@ -12,6 +12,7 @@ import material
 import numpy as np
 import pytest
 import torch
+from selfrect.delivery import following
 from selfrect.delivery import maps as delivery_maps
 from selfrect.delivery.estimates import estimated, height_from, normals_from
 from selfrect.delivery.following import follow
@@ -309,6 +310,28 @@ def test_a_guessed_height_rises_with_the_true_one_and_its_normals_are_unit():
     assert np.abs(np.linalg.norm(normals, axis=-1) - 1).max() < 1e-5
     assert np.corrcoef(normals[..., 0].ravel(), (material.normal(HEIGHT)[..., 0]).ravel())[0, 1] > 0.7
     assert np.corrcoef(normals[..., 1].ravel(), (material.normal(HEIGHT)[..., 1]).ravel())[0, 1] > 0.7
+
+
+def test_where_the_memory_of_a_device_ends_the_field_is_found_on_the_cpu(monkeypatch):
+    """A device that is not there behaves alike: what it raises says so."""
+    request, result = rectified((0.0, 0.0), False)
+    asked, found = [], following.correspond
+
+    def correspond(wanted, *rest):
+        asked.append(wanted.result.device.type)
+        return found(wanted, *rest)
+
+    def away(tensor, *to, plain=torch.Tensor.to, **how):
+        if to == ("cuda",):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return plain(tensor, *to, **how)
+
+    monkeypatch.setattr(following, "correspond", correspond)
+    monkeypatch.setattr(torch.Tensor, "to", away)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: asked.append("emptied"))
+    made = following._field(request, replace(result, record={"device": "cuda"}), following._compared(request), (False, False), lambda: None)
+    assert asked == ["emptied", "cpu"]
+    assert made.x.shape == (SIZE, SIZE)
 
 
 def test_it_is_told_and_can_be_stopped():

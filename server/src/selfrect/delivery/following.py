@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..engine import Report, Request, Result
+from ..memory import is_out_of_memory
 from ..patches.correspondence import Correspondence, Reader
 from ..patches.field import Wanted, correspond
 from ..patches.resizing import resized
@@ -81,12 +82,26 @@ def _compared(request: Request) -> dict[str, list[torch.Tensor]]:
 def _field(
     request: Request, result: Result, compared: dict[str, list[torch.Tensor]], wrap: Wrap, alive: Callable[[], None]
 ) -> Correspondence:
-    device = torch.device("cuda" if str(result.record.get("device", "")).startswith("cuda") else "cpu")
-    layers = [torch.cat(of_one).to(device) for of_one in zip(*compared.values(), strict=True)]
-    opaque = [torch.from_numpy(r[..., 3] > 0.5 if r.shape[2] == 4 else np.ones(r.shape[:2], bool)).to(device) for r in request.references]
-    picture = _layers(result.image).clamp(0, 1).to(device)
-    wanted = Wanted(picture, [one[:3] for one in layers], layers, opaque, wrap, seed=request.seed)
-    return correspond(wanted, result.correspondence, alive)
+    """Found where the picture was made, if that has double precision; on the CPU where memory ends."""
+    layers = [torch.cat(of_one) for of_one in zip(*compared.values(), strict=True)]
+    opaque = [torch.from_numpy(r[..., 3] > 0.5 if r.shape[2] == 4 else np.ones(r.shape[:2], bool)) for r in request.references]
+    picture = _layers(result.image).clamp(0, 1)
+
+    def found(device: str) -> Correspondence:
+        there = [one.to(device) for one in layers]
+        masks = [one.to(device) for one in opaque]
+        return correspond(
+            Wanted(picture.to(device), [one[:3] for one in there], there, masks, wrap, seed=request.seed), result.correspondence, alive
+        )
+
+    if str(result.record.get("device", "")).startswith("cuda"):
+        try:
+            return found("cuda")
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        torch.cuda.empty_cache()
+    return found("cpu")
 
 
 def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, request: Request):
