@@ -19,7 +19,7 @@ OUT, *_LOCATIONS = sys.argv[sys.argv.index("--") + 1 :]
 LOCATION = dict(word.split("=", 1) for word in _LOCATIONS)
 MODULE = "bl_ext.user_default.selfrect_blender"
 SIZE = 128
-LONGEST = 90  # seconds for one condition; software rendering and a busy machine are slow
+LONGEST = 240  # seconds for one condition; software rendering and a busy machine are slow
 
 from bl_ext.user_default.selfrect_blender.selfrect_blender import main_thread  # noqa: E402
 
