@@ -113,7 +113,8 @@ class _Run:
         self.generator = torch.Generator().manual_seed(options.seed)
         self.scales = scales_of(given.least_side, options.coarsest)
         self.counts = [round(_between(*options.rounds, n, len(self.scales))) for n in range(len(self.scales))]
-        self.layouts = options.layouts if given.start is None and bool((given.placed < 0.5).any()) else 1
+        free = given.start is None and given.leaning is None and bool((given.placed < 0.5).any())
+        self.layouts = options.layouts if free else 1
         self.tried = min(_TRIED, self.counts[0])
         self.step, self.steps = 0, sum(self.counts) + 1 + self.layouts + self.tried * (self.layouts - 1)
 
