@@ -9,6 +9,7 @@ import torch
 from ..poisson import membrane, settled
 
 _THING = 0.1  # larger steps are edges of things, and stay
+_MEETING = 6  # px on both sides of an edge that goes around
 
 
 def joining(
@@ -25,9 +26,19 @@ def joining(
     kept (H, W) bool: pixels that stay as they are.
     """
     off_x, off_y = (beside - picture.roll(-1, axis) for beside, axis in ((right, 2), (below, 1)))
-    off_x, off_y = (off / (1 + (off.square().mean(0) / _THING**2) ** 2) for off in (off_x, off_y))
+    off_x, off_y = (off * _spread(off, wrap) for off in (off_x, off_y))
     change = torch.stack([settled(x.cpu(), y.cpu(), wrap, 1 / reach**2) for x, y in zip(off_x, off_y, strict=True)])
     if kept is not None:
         around = membrane(np.ascontiguousarray(change.permute(1, 2, 0).numpy()), kept.cpu().numpy(), wrap)
         change = change - torch.from_numpy(around).permute(2, 0, 1)
     return change.to(picture)
+
+
+def _spread(off: torch.Tensor, wrap: tuple[bool, bool]) -> torch.Tensor:
+    """(H, W): how much of a step is; all of it where edges meet that the artist could not see side by side."""
+    share = 1 / (1 + (off.square().mean(0) / _THING**2) ** 2)
+    for axis, around in ((1, wrap[0]), (0, wrap[1])):
+        if around:
+            share.narrow(axis, 0, _MEETING).fill_(1)
+            share.narrow(axis, share.shape[axis] - _MEETING, _MEETING).fill_(1)
+    return share
