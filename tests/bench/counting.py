@@ -42,6 +42,9 @@ class NoCodec:
     def tiled(self, tile: int):
         return torch.inference_mode()
 
+    def along(self, x: bool, y: bool):
+        return torch.inference_mode()
+
 
 def ours(model: selfrect.Model, references: list[np.ndarray], targets: list[np.ndarray], **settings) -> list[Counter[str]]:
     """What each of the runs makes, one target after the other with the same references; the store begins empty.
@@ -56,7 +59,7 @@ def ours(model: selfrect.Model, references: list[np.ndarray], targets: list[np.n
         if kv is None or getattr(kv, "stop_after", 0) is None:
             kind = "plain"
         elif hasattr(kv, "source"):
-            kind = f"inject {next(iter(kv.source.layers.values()))[0].shape[1]}"
+            kind = f"inject {next(iter(kv.source.key_values.layers.values()))[0].shape[1]}"
         else:
             kind = "keys"
         count[kind] += len(sample)
