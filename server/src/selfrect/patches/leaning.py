@@ -38,7 +38,8 @@ class Leaning:
             return cls(weight)
         everywhere = like.new_ones(like.shape[1:])
         wanted = torch.stack([everywhere if region is None else region.to(like) for region in regions])
-        return cls(weight * torch.where(wanted.amax(0) > 0, wanted, 1.0))
+        wanted = weight * torch.where(wanted.amax(0) > 0, wanted, 1.0)
+        return None if bool((wanted == wanted[:1]).all()) else cls(wanted)
 
     def resized(self, size: tuple[int, int]) -> Leaning:
         return self if self.wanted.shape[1] == 1 else Leaning(resized(self.wanted, size))
