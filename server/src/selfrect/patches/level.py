@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from .given import Given
 from .leaning import pose_prices
-from .nearest import Search, allowed_middles, descriptors, patch_basis
+from .nearest import Search, allowed_middles, descriptors, pad, patch_basis
 from .resizing import resized, resized_part, size_of
 from .sources import Pose, Sources, make_sources
 from .start import grown, quilt
@@ -92,7 +92,8 @@ class Level:
         found: how many of the poses are those of pieces; the others were asked for. growth: px around a piece that are as around the
         place where it was cut.
         """
-        inner = -F.max_pool2d(-(self.placed > 0.5)[None].float(), self.options.patch, stride=1, padding=self.options.patch // 2)[0]
+        outside = pad((self.placed <= 0.5)[None, None].float(), self.options.patch // 2, self.given.wrap)
+        inner = 1 - F.max_pool2d(outside, self.options.patch, stride=1)[0, 0]
         at = (inner.reshape(-1) > 0.5).nonzero()[:, 0]
         if not len(at):
             return
