@@ -154,14 +154,17 @@ def fake_engine(mode: str, *arguments: object) -> str:
 def engine(extension):
     """engine(mode): let the extension use a fake engine of that mode, with short deadlines."""
 
+    queue = extension.main_thread.queue()
+    usual = queue.deadlines.silence, queue.deadlines.cancel
+
     def use(mode: str, *arguments: object) -> None:
         bpy.context.preferences.addons[MODULE].preferences.engine_location = fake_engine(mode, *arguments)
-        queue = extension.main_thread.queue()
         queue.close()
         queue.deadlines.silence = queue.deadlines.cancel = 0.5
 
     yield use
-    extension.main_thread.queue().close()
+    queue.close()
+    queue.deadlines.silence, queue.deadlines.cancel = usual
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,7 @@ from selfrect_blender.host import child
 from selfrect_blender.host.install import Installed, Installer, Machine, State, marker
 from selfrect_blender.host.install.lock import Lock
 from selfrect_blender.host.install.places import Places, move, remove
+from selfrect_blender.host.install.uv import Uv
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = "import sys; sys.path.insert(0, sys.argv[1])\nfrom selfrect_blender.host.install.lock import Lock\nfrom pathlib import Path\n"
@@ -144,3 +147,14 @@ def test_the_job_objects_structures_have_windows_layout():
     assert ctypes.sizeof(child._BasicLimits) == 64
     assert ctypes.sizeof(child._Limits) == 144
     assert child._BasicLimits.flags.offset == 16
+
+
+def test_what_pip_takes_away_while_it_is_measured_counts_as_nothing(tmp_path):
+    (tmp_path / "whole.whl").write_bytes(bytes(7))
+    (tmp_path / "gone.whl").symlink_to(tmp_path / "nowhere")
+    told = []
+    half = SimpleNamespace(places=SimpleNamespace(temp=tmp_path), control=SimpleNamespace(part=lambda *numbers: told.append(numbers)))
+    Uv._measure(half)
+    shutil.rmtree(tmp_path)
+    Uv._measure(half)
+    assert [done for _, done, _ in told] == [7, 0]

@@ -93,7 +93,8 @@ class Uv:
         return wheel
 
     def _measure(self) -> None:
-        done = sum(path.stat().st_size for path in self.places.temp.rglob("*.whl") if path.is_file())
+        found = (os.path.join(place, name) for place, _, names in os.walk(self.places.temp) for name in names if name.endswith(".whl"))
+        done = sum(map(_size, found))
         self.control.part(done / SIZE, done, SIZE)
 
     def _unpack(self, wheel: Path) -> None:
@@ -155,3 +156,11 @@ def own_python() -> str:
         return sys.executable
     beside = Path(sys.prefix) / ("bin/python.exe" if child.WINDOWS else f"bin/python{sys.version_info[0]}.{sys.version_info[1]}")
     return str(beside) if beside.is_file() else (shutil.which("python3") or sys.executable)
+
+
+def _size(path: str) -> int:
+    """Bytes; 0 of what pip has moved or removed meanwhile."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
