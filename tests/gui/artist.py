@@ -20,6 +20,7 @@ from bl_ext.user_default.selfrect_blender.selfrect_blender.ui import compare_vie
 from stage import (
     OUT,
     arrange,
+    assert_result,
     base_color_image,
     button,
     click,
@@ -185,7 +186,7 @@ def apply_and_undo(right):
         operate("redo")
         yield 0.7
     assert base_color_image().name == result
-    np.testing.assert_array_equal(pixels(choices().result), made)
+    assert_result(choices().result, made)
     shot("11-undone-and-redone")
 
 
@@ -217,7 +218,7 @@ def save_and_reload():
     history = choices().target.selfrect.history
     assert [entry.image.name for entry in history] == before
     for name, picture in kept.items():
-        np.testing.assert_array_equal(pixels(bpy.data.images[name]), picture)
+        assert_result(bpy.data.images[name], picture)
     shot("14-reloaded")
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import stage
 from bl_ext.user_default.selfrect_blender.selfrect_blender import main_thread
 from bl_ext.user_default.selfrect_blender.selfrect_blender.scene import editors
-from stage import arrange, base_color_image, button, click, open_tab, operate, pixels, region, run, shot, use, wood
+from stage import arrange, assert_result, base_color_image, button, click, open_tab, operate, pixels, region, run, shot, use, wood
 
 
 def play():
@@ -117,7 +117,7 @@ def undo_and_redo(painted, result):
     np.testing.assert_array_equal(pixels(bpy.context.scene.selfrect.target), painted, "and leaves the target as it was painted")
     operate("redo")
     yield 0.5
-    np.testing.assert_array_equal(pixels(bpy.context.scene.selfrect.result), result)
+    assert_result(bpy.context.scene.selfrect.result, result)
     operate("redo")
     yield 0.5
     assert base_color_image() == bpy.context.scene.selfrect.result

@@ -69,6 +69,11 @@ def pixels(image: bpy.types.Image) -> np.ndarray:
     return flat
 
 
+def assert_result(image: bpy.types.Image, wanted: np.ndarray) -> None:
+    """The same picture. Undo and loading read a result from its packed file: through its colour space, so the last bits are rounded."""
+    np.testing.assert_allclose(pixels(image), wanted, rtol=2e-6, atol=1e-7)
+
+
 def base_color_image() -> bpy.types.Image | None:
     material = bpy.context.view_layer.objects.active.active_material
     links = material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].links
