@@ -50,13 +50,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     mark is obeyed. Floats below 0 and above 1 are kept. NaN and infinity are passed on: the engine's input check tells them.
     Raises Problem("bad_input") for whatever is not a whole picture, naming the file, what it is and what to do.
     """
-    path = Path(path)
-    file = open_picture(path)
-    spec = file.spec()
-    pixels = _as_float(read_pixels(path, file))
-    colour_places, alpha_place = _places(spec)
-    colour = pixels[..., colour_places]
-    alpha = pixels[..., alpha_place]  # (H, W, 0) where the file has none
+    spec, colour, alpha = _channels(Path(path))
     if alpha.size and not _is_straight(spec):
         colour = colour / np.where(alpha > 0, alpha, 1)  # under alpha 0 it stays as it is
     colour = srgb_from_linear(colour) if _is_linear(spec) else _cut(colour)
@@ -70,15 +64,10 @@ def read_data(path: str | os.PathLike) -> np.ndarray:
 
     Grey with alpha becomes four channels. Raises Problem("bad_input") as `read_image` does.
     """
-    path = Path(path)
-    file = open_picture(path)
-    spec = file.spec()
-    pixels = _as_float(read_pixels(path, file))
-    colour_places, alpha_place = _places(spec)
-    colour = pixels[..., colour_places]
-    if alpha_place:
+    spec, colour, alpha = _channels(Path(path))
+    if alpha.size:
         colour = np.broadcast_to(colour, (*colour.shape[:2], 3))
-    upright = _turn(np.concatenate([colour, pixels[..., alpha_place]], axis=-1), spec.get_int_attribute("Orientation", 1))
+    upright = _turn(np.concatenate([colour, alpha], axis=-1), spec.get_int_attribute("Orientation", 1))
     return np.ascontiguousarray(upright, dtype=np.float32)
 
 
@@ -151,6 +140,15 @@ def _is_linear(spec: Any) -> bool:
 
 def _is_straight(spec: Any) -> bool:
     return spec.get_int_attribute("oiio:UnassociatedAlpha", 0) == 1
+
+
+def _channels(path: Path) -> tuple[Any, np.ndarray, np.ndarray]:
+    """The header, the colours (H, W, 1|3) and alpha (H, W, 1), (H, W, 0) where the file has none: float32 as they stand in it."""
+    file = open_picture(path)
+    spec = file.spec()
+    pixels = _as_float(read_pixels(path, file))
+    colour, alpha = _places(spec)
+    return spec, pixels[..., colour], pixels[..., alpha]
 
 
 def _as_float(pixels: np.ndarray) -> np.ndarray:
