@@ -14,7 +14,7 @@ MOST_COPIES = 32  # of each reference; each costs as much as another reference
 
 @dataclass(frozen=True)
 class Settings:
-    """Defaults are the published ones (arXiv 2401.02847, section 4), but for `patches` and `colour_match`; `seed` shuffles the background."""
+    """Published defaults (arXiv 2401.02847, section 4), but for `patches` and `colour_match`; `seed` shuffles the background."""
 
     steps: int = setting(50, "Steps", "T, the DDIM steps: more follow the picture more closely and take longer", 2, 250)
     p1: int = setting(20, "Structure, round 1", "P1: inversion steps of round 1 that hold the target's layout", 0, 250)
