@@ -21,19 +21,6 @@ _PLAINLY = 0.01  # of the pixels that are looked for must be plainly nearer in a
 _ROOM = 64  # places of patches that a scaled reference must have at least
 
 
-def find_turns(
-    target: torch.Tensor,
-    placed: torch.Tensor,
-    references: list[torch.Tensor],
-    opaque: list[torch.Tensor],
-    generator: torch.Generator,
-    alive: Callable[[], None] = lambda: None,
-) -> tuple[list[float], float]:
-    """The angles alone, in radians: see `find_poses`."""
-    poses, unlike = find_poses(target, placed, references, opaque, generator, alive)
-    return [pose.angle for pose in poses], unlike
-
-
 def find_poses(
     target: torch.Tensor,
     placed: torch.Tensor,
