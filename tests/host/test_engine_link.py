@@ -86,8 +86,8 @@ def test_closing_a_stubborn_engine_takes_the_grace_and_no_more(gone):
     link = EngineLink(EngineProcess(SLEEPER), Deadlines(farewell=0.3))
     started = time.monotonic()
     link.close()
-    assert 0.3 <= time.monotonic() - started < 2
-    assert gone(link.process.pid, 0.1)
+    assert 0.3 <= time.monotonic() - started < 5  # SLEEPER would take a minute
+    assert gone(link.process.pid)
 
 
 BLENDER = """
