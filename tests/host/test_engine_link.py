@@ -101,6 +101,7 @@ link = EngineLink(EngineProcess([sys.executable, "-c", "import sys; sys.stdin.cl
 while (fault := link.fault()) is None:
     link.send(protocol.Message(method="log", params={"text": "x" * 100_000}))
     time.sleep(0.01)
+link.send(protocol.Message(method="log", params={"text": "x"}))  # the ones before may have gone into the pipe of one that was not dead yet
 link._writer.join(5)
 print(link._writer.is_alive(), fault.code)
 """
