@@ -168,6 +168,17 @@ def engine(extension):
 
 
 @pytest.fixture
+def sent(extension, engine, monkeypatch):
+    """The requests that reach the queue."""
+    engine("good")
+    requests = []
+    queue = extension.main_thread.queue()
+    submit = queue.submit
+    monkeypatch.setattr(queue, "submit", lambda request: requests.append(request) or submit(request))
+    return requests
+
+
+@pytest.fixture
 def pictures(extension, new_image):
     """A reference and a target, chosen in the panel; both painted and never saved."""
     choices = bpy.context.scene.selfrect

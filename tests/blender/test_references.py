@@ -12,17 +12,6 @@ import pytest
 
 
 @pytest.fixture
-def sent(extension, engine, monkeypatch):
-    """The requests that reach the queue."""
-    engine("good")
-    requests = []
-    queue = extension.main_thread.queue()
-    submit = queue.submit
-    monkeypatch.setattr(queue, "submit", lambda request: requests.append(request) or submit(request))
-    return requests
-
-
-@pytest.fixture
 def half(new_image):
     """An image of the target's size, white on the left."""
     white = np.zeros((36, 40, 1), np.float32)

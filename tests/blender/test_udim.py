@@ -16,17 +16,6 @@ def udim(extension):
 
 
 @pytest.fixture
-def sent(extension, engine, monkeypatch):
-    """The requests that reach the queue."""
-    engine("good")
-    requests = []
-    queue = extension.main_thread.queue()
-    submit = queue.submit
-    monkeypatch.setattr(queue, "submit", lambda request: requests.append(request) or submit(request))
-    return requests
-
-
-@pytest.fixture
 def tiled(tmp_path, extension):
     """tiled({number: (width, height)}, …) → an image with these tiles on the disk, and their pixels, bottom row first, as in the files."""
 
