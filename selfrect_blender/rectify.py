@@ -21,7 +21,7 @@ from .host.request import RectifyRequest
 from .scene import editors, history, images, landing, map_pictures, maps, udim
 from .scene.references import Further, Outside, Raw
 
-_PICTURES = history.PICTURES
+_PICTURES, _FOLLOWED = history.PICTURES, history.FOLLOWED
 
 
 @dataclass
@@ -117,6 +117,7 @@ def _order(
     part: udim.Part | None,
     choices: dict[str, Any],
 ) -> Order:
+    followed = [(each[0] if isinstance(each, tuple) else each).image.name for each in follow]
     raw, own = Raw.read(reference, target, further, part)
     lands = landing.of(reference, own)
     others = [used.image for used in further.references]
@@ -131,7 +132,7 @@ def _order(
         reference_name=reference.name,
         target_name=target.name,
         size=raw.size,
-        choices={**choices, _PICTURES: further.names()},
+        choices={**choices, _PICTURES: {**further.names(), _FOLLOWED: followed}},
         landing=lands,
         outside=raw.outside(lands),
         maps=tuple(each.wanted for each in raw_maps),

@@ -68,8 +68,9 @@ def settings_of(settings: Mapping[str, Any], quality: str = CUSTOM, **sliders: f
 
 
 def position_of(settings: Mapping[str, Any], slider: str, present: float) -> float | None:
-    """Where the slider stands for these settings: its present position if that gives them, else one in hundredths; None: nowhere."""
-    return next((value for value in (present, *(step / 100 for step in range(101))) if is_at(settings, slider, value)), None)
+    """Where the slider stands for these settings: where it is now if that gives them, else the roundest hundredth; None: nowhere."""
+    rounder = sorted(range(101), key=lambda step: (step != 100 * DEFAULT, step % 10 != 0, step % 5 != 0))
+    return next((value for value in (present, *(step / 100 for step in rounder)) if is_at(settings, slider, value)), None)
 
 
 def ordered(

@@ -15,11 +15,12 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from . import editors, references, targets
+from . import editors, targets
 
 _MARK = "selfrect_history"
 PICTURES = "pictures"  # the key under which the names of further pictures lie, see `references`
-_ENGINE_SETTINGS = "settings"  # the key under which the engine's own settings lie in what `rectify.order` takes
+FOLLOWED = "maps"  # the key among those under which the names of the maps' images lie that were ticked
+ENGINE_SETTINGS = "settings"  # the key under which the engine's own settings lie in what `rectify.order` takes
 
 
 def _image(description: str) -> PointerProperty:
@@ -70,6 +71,9 @@ class SelfrectImage(bpy.types.PropertyGroup):
     follows: BoolProperty(
         name="Follow", description="As a map of the material: it is rectified together with the base colour", default=True
     )
+    tile_of: _image("The tiled image that this is a tile of, taken out to be edited")
+    tile: IntProperty(description="Its number there")
+    tile_state: IntProperty(description="Of a tiled image: which pixels it has, as a number that Blender's undo knows")
     kept: BoolProperty(description="The fake user of this image is ours and goes with its last entry")
 
 
@@ -163,15 +167,10 @@ def record_of(entry: SelfrectEntry) -> dict[str, Any]:
     return _read(entry.record)
 
 
-def recall(entry: SelfrectEntry, scene: bpy.types.Scene) -> list[str]:
-    """Set the panel as it was for this result, the reference too; returns what this version has no property for."""
-    choices = dict(settings_of(entry))
-    own = choices.pop(_ENGINE_SETTINGS, {})
-    references.recall(scene, choices.pop(PICTURES, {}))
-    if entry.reference:
-        scene.selfrect.reference = entry.reference
-    left = _set(scene.selfrect, choices)
-    return left + _set(scene.selfrect_settings, own if isinstance(own, dict) else {})
+def engine_settings_of(entry: SelfrectEntry) -> dict[str, Any]:
+    """The engine's own settings of this result by name; empty where the file holds something else."""
+    own = settings_of(entry).get(ENGINE_SETTINGS)
+    return own if isinstance(own, dict) else {}
 
 
 def go_on(entry: SelfrectEntry, scene: bpy.types.Scene) -> bpy.types.Image:
@@ -227,19 +226,6 @@ def _hold_pointers(image: bpy.types.Image) -> None:
     Without one they would go on pointing at freed memory.
     """
     image[_MARK] = True
-
-
-def _set(group: bpy.types.PropertyGroup, values: dict[str, Any]) -> list[str]:
-    """Set what there is, return the names of what there is not."""
-    left = []
-    for name in sorted(values, key=lambda name: name != "steps"):  # T first: the sliders' steps follow it
-        try:
-            if name not in group.bl_rna.properties:
-                raise AttributeError(name)
-            setattr(group, name, values[name])
-        except (AttributeError, TypeError, ValueError):
-            left.append(name)
-    return left
 
 
 def _read(words: str) -> dict[str, Any]:

@@ -62,9 +62,15 @@ def chosen(scene: bpy.types.Scene) -> Further:
     return Further(others, choices.reference_weight, choices.reference_region, choices.mask, size)
 
 
-def recall(scene: bpy.types.Scene, names: dict[str, Any]) -> None:
-    """Set the panel as it was; an image that is gone is left out."""
-    choices, find = scene.selfrect, bpy.data.images.get
+def recall(scene: bpy.types.Scene, names: dict[str, Any]) -> list[str]:
+    """Set the panel as it was; an image that is gone is left out. Returns the names of those."""
+    choices, gone = scene.selfrect, []
+
+    def find(name: str) -> bpy.types.Image | None:
+        if name and name not in bpy.data.images:
+            gone.append(name)
+        return bpy.data.images.get(name)
+
     first = names.get("first", {})
     choices.reference_weight, choices.reference_region = first.get("weight", 1.0), find(first.get("region", ""))
     choices.mask = find(names.get("mask", ""))
@@ -73,6 +79,7 @@ def recall(scene: bpy.types.Scene, names: dict[str, Any]) -> None:
     for other in names.get("others", ()):
         item = choices.references.add()
         item.image, item.weight, item.region = find(other["image"]), other["weight"], find(other["region"])
+    return gone
 
 
 def listed(words: str, find: Callable[[str, str], bpy.types.Image]) -> tuple[Used, ...]:

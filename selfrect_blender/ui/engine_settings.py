@@ -68,6 +68,21 @@ def positions(choices: bpy.types.PropertyGroup) -> dict[str, float]:
     return {slider: getattr(choices, slider) for slider in SLIDERS}
 
 
+def recall(scene: bpy.types.Scene, own: dict[str, Any]) -> list[str]:
+    """Set all parameters to what a result was made with, those that its engine did not have yet to their defaults.
+
+    Returns the names of what cannot be set here.
+    """
+    left, wanted = [], {setting["name"]: setting["default"] for setting in _declared if own} | own
+    for name in sorted(wanted, key=lambda name: name != "steps"):  # T first, as in `write`
+        try:
+            write(scene, {name: wanted[name]})
+        except (AttributeError, TypeError, ValueError):
+            left.append(name)
+    settle(scene)
+    return left
+
+
 def settle(scene: bpy.types.Scene) -> None:
     """Move the sliders to where the settings, which were recalled from somewhere, would have come from; else they show as custom."""
     settings = values(scene)

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 
 from ..host.engine_source import problems
-from ..scene import history, images
+from ..scene import history, images, recalling
 from . import engine_settings
 from .operators import tells_problems
 from .translations import say
@@ -36,7 +36,7 @@ class _OfEntry:
 
 
 class SELFRECT_OT_recall_result(_OfEntry, bpy.types.Operator):
-    """Set all settings and the reference to what this result was made with"""
+    """Set all settings, the pictures and the ticks of the maps to what this result was made with"""
 
     bl_idname = "selfrect.recall_result"
     bl_label = "Recall Settings"
@@ -45,9 +45,12 @@ class SELFRECT_OT_recall_result(_OfEntry, bpy.types.Operator):
     def execute(self, context):
         """Set the panel."""
         target, index = self._find(context)
-        left = history.recall(history.entries(target)[index], context.scene)
-        engine_settings.settle(context.scene)
+        entry = history.entries(target)[index]
+        left, gone = recalling.recall(entry, context)
+        left += engine_settings.recall(context.scene, history.engine_settings_of(entry))
         context.scene.selfrect.target = target
+        if gone:
+            self.report({"WARNING"}, say("These images are not in this file any more: {names}.", names=", ".join(gone)))
         if left:
             self.report({"WARNING"}, say("This version has no setting called {names}.", names=", ".join(left)))
         return {"FINISHED"}

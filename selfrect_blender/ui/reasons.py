@@ -12,6 +12,7 @@ from ..host.engine_process import engine_command
 from ..host.engine_source import problems
 from ..scene import images, materials
 from ..scene import reference as found_reference
+from .translations import say
 
 _checked = ("", 0.0, "")  # the engine's location, until when it is taken as checked, what was found
 
@@ -58,7 +59,7 @@ def edit_target(context: bpy.types.Context) -> str:
 def apply(context: bpy.types.Context) -> str:
     """Why there is nothing to apply, or nothing to apply it to."""
     if context.scene.selfrect.result is None:
-        return "There is no result yet."
+        return say("There is no result yet.")
     return _problem_of(materials.of_context, context)
 
 

@@ -105,7 +105,7 @@ def test_renaming_is_followed_and_a_deleted_picture_leaves_its_settings(history,
     gone = history.entries(target())[1]
     assert gone.name == "bark rectified"
     scene = bpy.context.scene
-    assert history.recall(gone, scene) == []
+    bpy.ops.selfrect.recall_result(target="rough", index=1)
     assert (scene.selfrect.seed, scene.selfrect.device, scene.selfrect_settings.steps) == (7, "cpu", 12)
     with pytest.raises(RuntimeError, match="deleted"):
         bpy.ops.selfrect.continue_from_result(target="rough", index=1)
@@ -150,13 +150,74 @@ def test_recall_sets_the_panel(history, made, pictures, extension, new_image):
     assert bpy.context.scene.selfrect_settings.steps == 12
 
 
-def test_settings_of_another_version_are_told_not_dropped(history, made, pictures):
+def test_settings_of_another_version_are_told_not_dropped(history, made, pictures, extension):
     entry = history.entries(target())[0]
     entry.settings = json.dumps({**CHOICES, "settings": {"steps": 9, "gone": 1}})
-    assert history.recall(entry, bpy.context.scene) == ["gone"]
+    assert extension.engine_settings.recall(bpy.context.scene, history.engine_settings_of(entry)) == ["gone"]
     assert bpy.context.scene.selfrect_settings.steps == 9
     entry.settings = "no JSON"
     assert history.settings_of(entry) == {}
+
+
+def scribbled(group, keep=()):
+    """Other values in all properties of a group, within what they may be; those of the ones not named in `keep`."""
+    for prop in group.bl_rna.properties:
+        if prop.identifier in ("rna_type", "name", *keep) or prop.is_readonly:
+            continue
+        if prop.type in ("INT", "FLOAT"):
+            setattr(group, prop.identifier, prop.hard_max if getattr(group, prop.identifier) < prop.hard_max else prop.hard_min)
+        elif prop.type == "BOOLEAN":
+            setattr(group, prop.identifier, not getattr(group, prop.identifier))
+        elif prop.type == "ENUM":
+            others = (item.identifier for item in prop.enum_items if item.identifier != getattr(group, prop.identifier))
+            setattr(group, prop.identifier, next(others))
+        elif prop.type == "STRING":
+            setattr(group, prop.identifier, "1, 2")
+        elif prop.type == "POINTER":
+            setattr(group, prop.identifier, None)
+
+
+def values_of(group, left=()):
+    """What can be compared of a group's properties."""
+    names = [prop.identifier for prop in group.bl_rna.properties if prop.identifier not in ("rna_type", *left)]
+    found = {name: getattr(group, name) for name in names}
+    return {key: [values_of(each) for each in value] if hasattr(value, "add") else value for key, value in found.items()}
+
+
+def test_every_setting_of_a_run_comes_back(history, extension, engine, pictures, new_image):
+    """Whatever the panel has: each property is set to something, used, scribbled over, and recalled."""
+    engine("good")
+    own = bpy.context.scene.selfrect_settings
+    own.angles, own.scales, own.flips, own.tile_x, own.steps = "15, -30", "0.5", True, True, 30
+    pictures.structure = 0.8
+    pictures.reference_weight, pictures.result_width, pictures.seed, pictures.dtype = 2.5, 48, 11, "float32"
+    pictures.reference_region, pictures.mask = new_image(40, 36, "area", color=1)[0], new_image(40, 36, "mask", color=1)[0]
+    more = pictures.references.add()
+    more.image, more.weight = new_image(name="moss")[0], 0.5
+    bpy.ops.selfrect.rectify()
+    # of the sheet of variations, of the look at the list: no part of a run. Maps: there are none in this file
+    left = ("explore_by", "explore_rows", "explore_columns", "reference_index", "with_maps")
+    before = values_of(pictures, left), values_of(own)
+    scribbled(own)
+    scribbled(pictures, keep=("quality", "result"))
+    pictures.references.clear()
+    assert values_of(own) != before[1]
+    bpy.ops.selfrect.recall_result(target="rough")
+    assert values_of(own) == before[1]
+    assert values_of(pictures, left) == before[0]
+
+
+def test_a_setting_that_the_result_knows_nothing_of_goes_back_to_its_default(history, made, pictures):
+    bpy.context.scene.selfrect_settings.adapt = 300
+    bpy.ops.selfrect.recall_result(target="rough")
+    assert (bpy.context.scene.selfrect_settings.adapt, bpy.context.scene.selfrect_settings.steps) == (0, 12)
+
+
+def test_pictures_that_are_gone_are_told(history, made, pictures):
+    recalling = importlib.import_module(f"{UI}.scene.recalling")
+    entry = history.entries(target())[0]
+    entry.settings = json.dumps({**CHOICES, "pictures": {"mask": "hole", "others": [{"image": "moss", "weight": 1, "region": ""}]}})
+    assert recalling.recall(entry, bpy.context) == ([], ["hole", "moss"])
 
 
 def test_continue_works_on_a_copy_and_knows_where_it_came_from(history, made, pictures, extension):

@@ -75,6 +75,25 @@ def test_each_map_comes_back_as_it_is_in_its_own_colour_space(extension, engine,
         np.testing.assert_array_equal(flat_of(result)[3::4], flat_of(bpy.data.images["base"])[3::4])
 
 
+def test_recall_brings_the_ticks_of_the_maps_back(extension, engine, shown):
+    engine("good")
+    shown(separate_maps)
+    choices = bpy.context.scene.selfrect
+    found = {each.name: each.image for each in extension.materials.maps_under(bpy.context, choices.reference)}
+    found["roughness"].selfrect.follows = False
+    bpy.ops.selfrect.rectify()
+    ticked = choices.result.name
+    bpy.ops.selfrect.rectify(with_maps=False)
+    plain = choices.result.name
+    assert (choices.with_maps, ticked != plain) == (True, True)
+    bpy.ops.selfrect.recall_result(image=plain)
+    assert not choices.with_maps
+    found["roughness"].selfrect.follows, found["normal"].selfrect.follows = True, False
+    bpy.ops.selfrect.recall_result(image=ticked)
+    assert choices.with_maps
+    assert [name for name, image in found.items() if not image.selfrect.follows] == ["roughness"]
+
+
 def test_light_above_white_travels(extension, engine, shown):
     engine("good")
     shown(separate_maps)
