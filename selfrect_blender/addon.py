@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from . import explore, idle, main_thread, models, plan, setup
-from .scene import edit_undo, history, landing, reverts
+from .scene import edit_undo, history, landing, reverts, tile_edits
 from .ui import (
     cli,
     compare_gizmo,
@@ -41,6 +41,7 @@ from .ui import (
     setup_operators,
     setup_panel,
     setup_properties,
+    tile_operators,
     translations,
 )
 
@@ -54,6 +55,7 @@ PARTS = (
     reverts,
     landing,
     edit_undo,
+    tile_edits,
     preferences,
     models,
     idle,
@@ -66,6 +68,7 @@ PARTS = (
     setup_operators,
     models_operators,
     edit_target,
+    tile_operators,
     edit_operators,
     edit_patch,
     edit_brushes,

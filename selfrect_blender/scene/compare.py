@@ -6,7 +6,9 @@ from __future__ import annotations
 import bpy
 
 from ..host.engine_source import problems
-from . import history, images
+from . import history, images, provisional, udim
+
+_OWNER = "compare "  # of a picture of a tile, followed by the image's name
 
 AGAINST = (
     ("TARGET", "Target", "The rough edit that the result was made of"),
@@ -29,8 +31,46 @@ def pair(
     if second is None:
         raise problems.Problem("bad_input", f"No {against.lower()} is chosen.", f"Choose an image as the {against.lower()}.")
     for image in (first, second):
-        images.check(image, "picture")
+        images.check(image, "picture", tiles=True)
     return first, second
+
+
+def tile_of(result: bpy.types.Image, other: bpy.types.Image) -> int:
+    """Which UDIM tile of the two is compared: the active one; 0 where they have none. Raises Problem bad_input."""
+    tiled = [image for image in (result, other) if udim.is_tiled(image)]
+    if not tiled:
+        return 0
+    number = udim.active(tiled[0])
+    for image in tiled:
+        if number not in [tile.number for tile in image.tiles]:
+            sentence = f"“{image.name}” has no tile {number}, which is the active one of “{tiled[0].name}”."
+            raise problems.Problem("bad_input", sentence, "Choose a tile that both have in the list of UDIM tiles.")
+    return number
+
+
+def take_tiles(result: bpy.types.Image, other: bpy.types.Image, number: int) -> None:
+    """Make pictures of that tile, as it is now: of a tiled image Blender draws only the first one for add-ons. Raises Problem bad_input."""
+    drop_tiles()
+    for image in {result, other} if number else ():
+        if udim.is_tiled(image):
+            picture = udim.single(image, number, "picture")
+            provisional.adopt(picture, _owner(image.name), image.name)
+            images.check(picture, "picture")  # reads it, too: nothing can be read while drawing
+
+
+def drop_tiles() -> None:
+    """Take those pictures away."""
+    provisional.remove_all(_OWNER)
+
+
+def seen(name: str) -> bpy.types.Image | None:
+    """What is drawn for the image of that name: the picture of its tile, else itself. None: it is gone."""
+    image = bpy.data.images.get(name)
+    return provisional.find(_owner(name)) if udim.is_tiled(image) else image
+
+
+def _owner(name: str) -> str:
+    return _OWNER + name
 
 
 def is_shown_with(image: bpy.types.Image | None, result: str, other: str) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images that live only while work is under way: the preview in the result's place. They are in no undo step of their own.
+"""Images that live only for a while: the preview in the result's place, tiles that are compared. They are in no undo step of their own.
 
 Each is marked with its owner and with the target in whose place it is shown. An undo, a file or a crash may bring one
 back that nobody owns any more: `sweep` takes it away.
@@ -31,8 +31,13 @@ def write(image: bpy.types.Image, flat: np.ndarray) -> None:
 def new(owner: str, name: str, target_name: str, size: tuple[int, int], is_data: bool) -> bpy.types.Image:
     """An empty float image of size (width, height)."""
     image = bpy.data.images.new(name, *size, alpha=False, float_buffer=True, is_data=is_data)
-    image[_OWNER], image[_INSTEAD_OF] = owner, target_name
+    adopt(image, owner, target_name)
     return image
+
+
+def adopt(image: bpy.types.Image, owner: str, target_name: str) -> None:
+    """An image that was made elsewhere becomes a provisional one."""
+    image[_OWNER], image[_INSTEAD_OF] = owner, target_name
 
 
 def remove(image: bpy.types.Image) -> list[bpy.types.SpaceImageEditor]:
@@ -41,6 +46,12 @@ def remove(image: bpy.types.Image) -> list[bpy.types.SpaceImageEditor]:
     editors.show(spaces, bpy.data.images.get(image[_INSTEAD_OF]))
     bpy.data.images.remove(image)
     return spaces
+
+
+def remove_all(start: str) -> None:
+    """Take away all whose owner begins like this."""
+    for image in [image for image in bpy.data.images if image.get(_OWNER, "").startswith(start)]:
+        remove(image)
 
 
 def sweep(owners: Container[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,14 +108,21 @@ def read(image: bpy.types.Image, what: str) -> dict[int, images.Pixels]:
 def each(image: bpy.types.Image, what: str) -> Iterator[tuple[int, bpy.types.Image]]:
     """Each tile as an image of its own, which goes when the next one is asked for. Raises Problem bad_input."""
     for number, file in files(image, what).items():
-        tile = bpy.data.images.new("selfrect tile", 1, 1)
+        tile = _of_file(image, file, "selfrect tile")
         try:
-            tile.source = "FILE"
-            tile.pack(data=file, data_len=len(file))
-            tile.colorspace_settings.name, tile.alpha_mode = image.colorspace_settings.name, image.alpha_mode
             yield number, tile
         finally:
             bpy.data.images.remove(tile)
+
+
+def single(image: bpy.types.Image, number: int, what: str) -> bpy.types.Image:
+    """A new image of one tile as it is now, packed: "wall 1002". Raises Problem bad_input."""
+    return _of_file(image, files(image, what, {number})[number], f"{image.name} {number}")
+
+
+def active(image: bpy.types.Image) -> int:
+    """The number of the tile that is chosen in the list of the Image Editor."""
+    return image.tiles.active.number if image.tiles.active else image.tiles[0].number
 
 
 def path_of(path: Path, number: int | None = None) -> Path:
@@ -124,13 +131,14 @@ def path_of(path: Path, number: int | None = None) -> Path:
     return path.with_name(name if number is None else name.replace(_TOKEN, str(number)))
 
 
-def files(image: bpy.types.Image, what: str) -> dict[int, bytes]:
-    """The file of each tile as it is now, in its own colour space. Raises Problem bad_input."""
+def files(image: bpy.types.Image, what: str, only: Container[int] | None = None) -> dict[int, bytes]:
+    """The file of each tile, or of `only` these, as it is now, in its own colour space. Raises Problem bad_input."""
+    numbers = [tile.number for tile in image.tiles if only is None or tile.number in only]
     if image.is_dirty or not (image.packed_files or image.filepath_raw):
         with _written(image) as folder:
-            return {tile.number: (folder / f"tile.{tile.number}{_ending(image)}").read_bytes() for tile in image.tiles}
+            return {number: (folder / f"tile.{number}{ending_of(image)}").read_bytes() for number in numbers}
     packed = {entry.tile_number: entry.packed_file for entry in image.packed_files}
-    return {tile.number: packed[tile.number].data if tile.number in packed else _on_disk(image, tile.number, what) for tile in image.tiles}
+    return {number: packed[number].data if number in packed else _on_disk(image, number, what) for number in numbers}
 
 
 def stitched(tiles: Mapping[int, images.Pixels], group: Group) -> images.Pixels:
@@ -182,10 +190,11 @@ def new_image(name: str, tiles: Mapping[int, bytes], ending: str, space: str, al
 
 
 def extend(image: bpy.types.Image, tiles: Mapping[int, bytes], ending: str) -> None:
-    """Give a packed tiled image more or other tiles. ending: of all its files."""
+    """Give a tiled image more or other tiles; all of it is packed then. ending: of all its files."""
     all_tiles = {**files(image, "result"), **tiles}
     with _folder(all_tiles, ending) as folder:
-        image.unpack(method="REMOVE")
+        if image.packed_files:
+            image.unpack(method="REMOVE")
         for number in set(all_tiles) - {tile.number for tile in image.tiles}:
             image.tiles.new(number)
         image.filepath = str(folder / f"tile.{_TOKEN}{ending}")
@@ -196,7 +205,7 @@ def extend(image: bpy.types.Image, tiles: Mapping[int, bytes], ending: str) -> N
 
 def copy(image: bpy.types.Image, name: str) -> bpy.types.Image:
     """Of an image with all its tiles, painted and never saved ones included, packed."""
-    return new_image(name, files(image, "reference"), _ending(image), image.colorspace_settings.name, image.alpha_mode)
+    return new_image(name, files(image, "reference"), ending_of(image), image.colorspace_settings.name, image.alpha_mode)
 
 
 def told(numbers: Iterable[int]) -> str:
@@ -208,11 +217,21 @@ def _touch(one: int, other: int) -> bool:
     return sum(abs(a - b) for a, b in zip(place(one), place(other), strict=True)) == 1
 
 
-def _ending(image: bpy.types.Image) -> str:
+def ending_of(image: bpy.types.Image) -> str:
+    """Of the tiles' files, as `files` gives them: ".exr"."""
     if image.is_dirty or not (image.packed_files or image.filepath_raw):
         return ".exr" if image.is_float else ".png"
     path = image.filepath_raw or next((entry.filepath for entry in image.packed_files), "")
     return Path(path).suffix or (".exr" if image.is_float else ".png")
+
+
+def _of_file(image: bpy.types.Image, file: bytes, name: str) -> bpy.types.Image:
+    """A tile's file as an image of its own, of the same kind as the whole."""
+    tile = bpy.data.images.new(name, 1, 1)
+    tile.source = "FILE"
+    tile.pack(data=file, data_len=len(file))
+    tile.colorspace_settings.name, tile.alpha_mode = image.colorspace_settings.name, image.alpha_mode
+    return tile
 
 
 def _on_disk(image: bpy.types.Image, number: int, what: str) -> bytes:
@@ -240,7 +259,7 @@ def _folder(tiles: Mapping[int, bytes], ending: str) -> Iterator[Path]:
 @contextmanager
 def _written(image: bpy.types.Image) -> Iterator[Path]:
     """A folder with the tiles of a painted image as files; Blender's own saving forgets that the image was painted, and is reminded."""
-    path, kind, ending = image.filepath_raw, image.file_format, _ending(image)
+    path, kind, ending = image.filepath_raw, image.file_format, ending_of(image)
     flat = np.empty(image.size[0] * image.size[1] * image.channels, np.float32)
     image.pixels.foreach_get(flat)
     with _folder({}, ending) as folder:

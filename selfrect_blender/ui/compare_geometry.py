@@ -34,6 +34,12 @@ def picture_rect(lower: tuple[float, float], upper: tuple[float, float], region:
     return Rect(left, bottom, left + scale[0], bottom + scale[1])
 
 
+def at_tile(rect: Rect, column: int, row: int) -> Rect:
+    """Where a UDIM tile lies, if `rect` is the place of tile 1001: the editor gives all tiles the same room."""
+    right, up = column * rect.width, row * rect.height
+    return Rect(rect.left + right, rect.bottom + up, rect.right + right, rect.top + up)
+
+
 def beside(rect: Rect, size: tuple[int, int]) -> Rect:
     """Where a picture of size (width, height) goes to the right of `rect`: as high, in its own proportions."""
     left = rect.right + GAP * rect.height

@@ -37,12 +37,14 @@ class SELFRECT_OT_compare(bpy.types.Operator):
         """Begin, change or end it."""
         result, other = compare.pair(context, self.against, self.result, self.other)
         now = compare_view.state()
-        wanted = (self.mode, self.against, result.name, other.name)
-        if wanted == (now.mode, now.against, now.result, now.other):
+        wanted = (self.mode, self.against, result.name, other.name, compare.tile_of(result, other))
+        if wanted == (now.mode, now.against, now.result, now.other, now.tile):
             compare_view.end()
             return {"FINISHED"}
-        _editor(context).image = result
-        now.mode, now.against, now.result, now.other = wanted
+        editor = _editor(context)
+        compare.take_tiles(result, other, wanted[-1])
+        editor.image = result
+        now.mode, now.against, now.result, now.other, now.tile = wanted
         return {"FINISHED"}
 
 

@@ -34,6 +34,8 @@ class _Compare:
             column.prop(now, "wipe", slider=True)
         elif now.mode == "DIFFERENCE":
             column.prop(now, "gain")
+        if now.mode != "OFF" and now.tile:
+            column.label(text=say("Tile {number}", number=now.tile), translate=False)
         if now.mode != "OFF":
             column.operator("selfrect.compare_end", icon="X")
         space = context.space_data

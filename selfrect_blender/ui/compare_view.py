@@ -11,12 +11,12 @@ import blf
 import bpy
 import gpu
 from bpy.app.handlers import persistent
-from bpy.props import EnumProperty, FloatProperty, PointerProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from gpu_extras.batch import batch_for_shader
 
-from ..scene import compare, editors
+from ..scene import compare, editors, udim
 from . import compare_shader
-from .compare_geometry import Rect, beside, border, handle_height, picture_rect
+from .compare_geometry import Rect, at_tile, beside, border, handle_height, picture_rect
 
 MODES = (
     ("SIDE", "Side by Side", "The other picture stands to the right of the result"),
@@ -25,6 +25,8 @@ MODES = (
 )
 _OFF = ("OFF", "Off", "")
 _EDITOR_ALPHA = {"COLOR_ALPHA"}  # display_channels under which the editor shows what is transparent
+
+_ENDS_TILES = ("save_pre", "undo_pre", "redo_pre")  # before, not after: then data-blocks can still be taken away
 
 _FAR = 8  # copies to each side that a repeated picture is drawn with
 
@@ -47,6 +49,7 @@ class SelfrectCompare(bpy.types.PropertyGroup):
     against: EnumProperty(name="Against", items=compare.AGAINST, options={"SKIP_SAVE"})
     result: StringProperty(options={"SKIP_SAVE"})
     other: StringProperty(options={"SKIP_SAVE"})
+    tile: IntProperty(description="The UDIM tile that is compared; 0: the pictures have none", options={"SKIP_SAVE"})
     wipe: FloatProperty(
         name="Wipe", description="How much of the other picture covers the result", subtype="FACTOR",
         min=0, max=1, default=0.5, update=_redraw, options={"SKIP_SAVE"},
@@ -67,19 +70,27 @@ def pictures(space: bpy.types.SpaceImageEditor) -> tuple[bpy.types.Image, bpy.ty
     now = state()
     if now.mode == "OFF" or not compare.is_shown_with(space.image, now.result, now.other):
         return None
-    other = bpy.data.images.get(now.other)
-    return (space.image, other) if other else None
+    shown = compare.seen(space.image.name), compare.seen(now.other)
+    return shown if all(shown) else None
 
 
 def rect_of(region: bpy.types.Region) -> Rect:
-    """Where the shown picture lies in the region."""
+    """Where the compared picture lies in the region."""
     corners = (region.view2d.region_to_view(x, y) for x, y in ((0, 0), (region.width, region.height)))
-    return picture_rect(*corners, (region.width, region.height))
+    rect = picture_rect(*corners, (region.width, region.height))
+    return at_tile(rect, *udim.place(state().tile)) if _is_tiled() else rect
 
 
 def end() -> None:
     """Stop comparing."""
     state().mode = "OFF"
+    if state().tile:
+        state().tile = 0
+        compare.drop_tiles()
+
+
+def _is_tiled() -> bool:
+    return state().tile > 0 and udim.is_tiled(bpy.data.images.get(state().result))
 
 
 def _draw() -> None:
@@ -93,11 +104,19 @@ def _draw() -> None:
     if not all(image.has_data and image.size[0] for image in shown):
         return
     now, rect, scale = state(), rect_of(region), context.preferences.system.ui_scale
-    place = beside(rect, tuple(other.size)) if now.mode == "SIDE" else rect
+    place = beside(_last_column(rect), tuple(other.size)) if now.mode == "SIDE" else rect
     _draw_pictures(space, now, place, result, other, rect, scale)
     if now.mode == "WIPE":
         _draw_border(border(rect, now.wipe), rect, handle_height(rect, region.height), scale)
     _draw_names(now.mode, rect, place, result.name, other.name, scale, region)
+
+
+def _last_column(rect: Rect) -> Rect:
+    """The place at the right end of a tiled result, so that nothing of it is covered."""
+    if not _is_tiled():
+        return rect
+    columns = [udim.place(tile.number)[0] for tile in bpy.data.images[state().result].tiles]
+    return at_tile(rect, max(columns) - udim.place(state().tile)[0], 0)
 
 
 def _draw_pictures(space, now, place: Rect, result, other, rect: Rect, scale: float) -> None:
@@ -176,6 +195,13 @@ def _forget(*_: object) -> None:
     end()
 
 
+@persistent
+def _end_of_tiles(*_: object) -> None:
+    """The file is saved, in which pictures of tiles have no place, or an undo took them away."""
+    if state().tile:
+        end()
+
+
 _register, _unregister = bpy.utils.register_classes_factory((SelfrectCompare,))
 
 
@@ -186,10 +212,14 @@ def register() -> None:
     bpy.types.WindowManager.selfrect_compare = PointerProperty(type=SelfrectCompare)
     _handler = bpy.types.SpaceImageEditor.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
     bpy.app.handlers.load_post.append(_forget)
+    for event in _ENDS_TILES:
+        getattr(bpy.app.handlers, event).append(_end_of_tiles)
 
 
 def unregister() -> None:
     """Take all of it back."""
+    for event in _ENDS_TILES:
+        getattr(bpy.app.handlers, event).remove(_end_of_tiles)
     bpy.app.handlers.load_post.remove(_forget)
     bpy.types.SpaceImageEditor.draw_handler_remove(_handler, "WINDOW")
     compare_shader.forget()

@@ -7,7 +7,8 @@ import math
 
 import bpy
 
-from . import edit_tool, places, reasons
+from ..scene import udim
+from . import edit_tool, places, reasons, tile_operators
 from .text import draw_text
 from .translations import mark
 
@@ -27,7 +28,9 @@ class _EditTarget:
         layout, settings = self.layout, context.scene.selfrect_edit
         layout.use_property_split, layout.use_property_decorate = True, False
         reason = reasons.edit_target(context)
-        draw_text(context, layout, reason, icon="INFO")
+        tile_operators.draw(context, layout)
+        if not udim.is_tiled(context.scene.selfrect.target):  # else the line above says the same, and the way out
+            draw_text(context, layout, reason, icon="INFO")
         tools = layout.column()
         tools.enabled = not reason
         _draw_tools(tools, settings)

@@ -224,6 +224,106 @@ def test_maps_of_a_result_with_tiles_have_tiles_too(extension, udim, tiled, engi
     assert pictures
 
 
+@pytest.fixture
+def compared(extension, sent, tiled, new_image):
+    """The view of a comparison, and a result of two tiles and its target, chosen in the panel."""
+    ui = extension.panels.__package__
+    compare, view = (importlib.import_module(name) for name in (ui.replace(".ui", ".scene.compare"), ui + ".compare_view"))
+    choices = bpy.context.scene.selfrect
+    choices.reference, choices.target = new_image(48, 48, name="bark")[0], tiled({1001: (48, 32), 1002: (48, 32)})[0]
+    bpy.ops.selfrect.rectify()
+    area = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
+    before, area.ui_type = area.ui_type, "IMAGE_EDITOR"
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+        yield compare, view, area.spaces.active
+    view.end()
+    area.ui_type = before
+
+
+def test_the_active_tile_is_compared(udim, compared, extension):
+    _, view, editor = compared
+    choices = bpy.context.scene.selfrect
+    expected = {image.name: shown(udim, image)[1002] for image in (choices.result, choices.target)}
+    choices.result.tiles.active_index = 1
+    bpy.ops.selfrect.compare(mode="WIPE", against="TARGET")
+    assert (view.state().tile, editor.image) == (1002, choices.result)
+    pictures = view.pictures(editor)
+    assert [picture.name for picture in pictures] == ["bark rectified 1002", "wall 1002"]
+    for picture, name in zip(pictures, expected, strict=True):
+        assert picture.has_data, "nothing can be read while drawing"
+        np.testing.assert_allclose(extension.images.read(picture, "picture").display(), expected[name], atol=1e-6)
+    choices.result.tiles.active_index = 0
+    bpy.ops.selfrect.compare(mode="WIPE", against="TARGET")
+    assert (view.state().mode, view.state().tile) == ("WIPE", 1001), "another tile is no end"
+    bpy.ops.selfrect.compare(mode="WIPE", against="TARGET")
+    assert (view.state().mode, view.pictures(editor)) == ("OFF", None)
+    assert not [image.name for image in bpy.data.images if image.name.endswith(("1001", "1002"))]
+
+
+def test_pictures_of_tiles_are_in_no_saved_file(compared, tmp_path):
+    _, view, _ = compared
+    bpy.ops.selfrect.compare(mode="SIDE", against="TARGET")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    assert view.state().mode == "OFF"
+    assert sorted(image.name for image in bpy.data.images) == ["bark", "bark rectified", "wall"]
+
+
+def test_a_tile_that_the_other_picture_lacks_is_told(compared, tiled):
+    compare, _, _ = compared
+    bpy.context.scene.selfrect.result.tiles.active_index = 1
+    tiled({1001: (48, 32)}, name="half")
+    with pytest.raises(RuntimeError, match="“half” has no tile 1002, which is the active one of “bark rectified”"):
+        bpy.ops.selfrect.compare(mode="WIPE", against="TARGET", other="half")
+    assert compare.tile_of(bpy.data.images["bark"], bpy.data.images["bark"]) == 0
+
+
+@pytest.mark.parametrize(("kind", "space"), [("PNG", "sRGB"), ("OPEN_EXR", "ACEScg"), ("OPEN_EXR", "Non-Color")])
+def test_a_tile_is_taken_out_edited_and_put_back(udim, tiled, kind, space, new_image):
+    choices = bpy.context.scene.selfrect
+    whole = choices.target = tiled({1001: (48, 32), 1002: (40, 24)}, space=space, kind=kind)[0]
+    patch = new_image(16, 16, name="patch", color=0.5)[0]
+    path, files, before = whole.filepath_raw, udim.files(whole, "target"), shown(udim, whole)
+    with pytest.raises(RuntimeError, match="has UDIM tiles"):
+        bpy.ops.selfrect.stamp(source="patch", box=(0, 0, 16, 16), location=(20, 12))
+    assert bpy.ops.selfrect.edit_tile(number=1002) == {"FINISHED"}
+    taken = choices.target
+    assert (taken.name, taken.source != "TILED", tuple(taken.size), taken.is_float) == ("wall 1002", True, (40, 24), kind != "PNG")
+    bpy.ops.selfrect.put_tile_back()
+    assert (choices.target, whole.filepath_raw, len(whole.packed_files)) == (whole, path, 2)
+    np.testing.assert_allclose(shown(udim, whole)[1002], before[1002], atol=2e-5)
+    choices.target = taken
+    bpy.ops.selfrect.stamp(source=patch.name, box=(0, 0, 16, 16), location=(20, 12))
+    bpy.ops.selfrect.put_tile_back()
+    assert udim.files(whole, "target")[1001] == files[1001], "the other tile is the same to the last bit"
+    changed = np.abs(shown(udim, whole)[1002] - before[1002]).max(-1) > 1e-3
+    assert changed[4:20, 12:28].mean() > 0.9
+    assert not changed[:4].any()
+    assert not changed[:, :12].any()
+
+
+def test_strokes_on_other_tiles_survive_a_tile_that_is_put_back_and_its_undo(udim, tiled):
+    whole, painted = tiled({1001: (48, 32), 1002: (48, 32)})
+    bpy.context.scene.selfrect.target = whole
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.selfrect.edit_tile(number=1002)
+    bpy.ops.ed.undo_push(message="Edit Tile")
+    whole.pixels.foreach_set(np.ones(48 * 32 * 4, np.float32))  # of the first tile, as a brush would
+    whole.update()
+    taken = bpy.context.scene.selfrect.target
+    taken.pixels.foreach_set(np.zeros(48 * 32 * 4, np.float32))
+    bpy.ops.ed.undo_push(message="Stroke")
+    bpy.ops.selfrect.put_tile_back()
+    bpy.ops.ed.undo_push(message="Put Tile Back")
+    whole = bpy.data.images["wall"]
+    assert (shown(udim, whole)[1001] == 1).all()
+    assert not shown(udim, whole)[1002].any()
+    bpy.ops.ed.undo()
+    whole = bpy.data.images["wall"]
+    np.testing.assert_allclose(shown(udim, whole)[1002], painted[1002][::-1], atol=1e-6)
+    bpy.ops.ed.redo()
+    assert not shown(udim, bpy.data.images["wall"])[1002].any()
+
+
 @pytest.mark.parametrize("ending", [".png", ".exr"])
 def test_a_result_with_tiles_is_written_to_a_file_for_each(extension, udim, sent, tiled, new_image, tmp_path, ending):
     choices = bpy.context.scene.selfrect
