@@ -11,20 +11,12 @@ import sys
 
 import pytest
 import small_catalogue as small
-from hub_server import Hub, Slow, Status
+from hub_server import Slow, Status
 from selfrect.cli import main
 from selfrect.cli_models import size
-from selfrect.models import manage, offline
+from selfrect.models import manage
 from selfrect.problems import EXIT_CODES, from_exception
-from small_catalogue import FILES, NETWORK, REPOSITORY
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    with Hub({REPOSITORY: dict(FILES)}) as hub:
-        small.use(tmp_path, monkeypatch, hub.url)
-        monkeypatch.setattr(offline, "_users_own", None)
-        yield hub
+from small_catalogue import FILES, NETWORK
 
 
 @pytest.fixture

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A queue with a fake engine behind it, a request, and a way to see that a process is really gone."""
+"""A queue with a fake engine behind it, a request, a way to see that a process is really gone; a small world to install in."""
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import install_world as world
 import numpy as np
 import pytest
 from hypothesis import settings
+from installing import MACHINE, with_uv
 
 from selfrect_blender.host.engine_link import Deadlines
+from selfrect_blender.host.install import Installer, fetch
 from selfrect_blender.host.job_queue import JobQueue
 from selfrect_blender.host.request import RectifyRequest
 
@@ -92,3 +96,45 @@ def _is_zombie(pid: int) -> bool:
 @pytest.fixture
 def gone() -> Callable[..., bool]:
     return is_gone
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory) -> Path:
+    """The wheels, made once: uv's own is 38 MB. And uv itself, as `program`."""
+    import uv
+
+    folder = world.make_shop(tmp_path_factory.mktemp("shop"), Path(uv.find_uv_bin()))
+    shutil.copy(uv.find_uv_bin(), folder / "program")
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path, shop, monkeypatch) -> Path:
+    """tmp_path with index/, wheels/ and server/ in it."""
+    monkeypatch.setattr(fetch, "WAIT_SECONDS", 0.01)
+    return world.furnish(tmp_path, shop)
+
+
+@pytest.fixture
+def index(base, monkeypatch) -> Iterator[world.Index]:
+    server = world.Index(base / "index")
+    world.settle(monkeypatch, base, server)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # asking every Python of a developer's machine takes seconds
+    yield server
+    server.close()
+    world.forget()
+
+
+@pytest.fixture
+def bare(base, index) -> Iterator[Installer]:
+    """An installer over a folder that does not exist."""
+    made = Installer(base / "a root, ünusual", MACHINE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def installer(bare, shop) -> Installer:
+    """One that has its uv already: fetching it by pip takes seconds."""
+    with_uv(bare.places.root, shop)
+    return bare

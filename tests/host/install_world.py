@@ -217,6 +217,25 @@ def write_engine(server: Path, version: str = "0.1.0", order: str = "well") -> N
     )
 
 
+def make_shop(folder: Path, program: Path) -> Path:
+    """All wheels there are, for `furnish`. program: the real uv."""
+    uv_wheel(folder, program)
+    packages(folder)
+    return folder
+
+
+def furnish(base: Path, shop: Path) -> Path:
+    """index/, wheels/ and server/ in `base`: the shop's wheels, the lists that lock them, a small engine."""
+    for name in ("index", "wheels"):
+        (base / name).mkdir()
+    for wheel in shop.glob("*.whl"):
+        os.link(wheel, base / "index" / wheel.name)
+    torch, diffusers = sorted(shop.glob("torch*")) + sorted(shop.glob("diffusers*"))
+    write_lists(base / "wheels", [torch, diffusers], next(shop.glob("uv-*")))
+    write_engine(base / "server")
+    return base
+
+
 def settle(monkeypatch, base: Path, index: Index | None) -> None:
     """Point the installer at the lists and the engine below `base`, and pip and uv at the index alone."""
     from selfrect_blender.host.install import backends, bundle, engine_wheel, marker, resolve, uv
