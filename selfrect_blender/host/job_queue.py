@@ -74,7 +74,7 @@ class JobQueue:
         """
         job = Job(next(self._ids), request)
         self._jobs.append(job)
-        # checking and clipping 2048² pixels takes longer than the interface may be held
+        # checking 2048² pixels takes longer than the interface may be held
         threading.Thread(target=self._prepare, args=(job,), name="selfrect prepare", daemon=True).start()
         return job
 

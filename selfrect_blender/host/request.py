@@ -19,10 +19,9 @@ class RectifyRequest:
     """One picture to be made.
 
     references, target: (H, W, 3|4) float32, display-referred sRGB, top row first; sizes may differ. Values above 1, which
-    floating-point images have in their highlights, travel along. Target alpha 0 marks
-    background. model: name or path as the engine knows it. device, dtype: "auto" or a name from the engine's
-    `devices`. settings: the engine's own parameters by name; what is absent takes its default. preview: whether
-    pictures of the work on its way are wanted.
+    floating-point images have in their highlights, travel along. Target alpha 0 marks background.
+    model: name or path as the engine knows it. device, dtype: "auto" or a name from the engine's `devices`. settings: the engine's
+    own parameters by name; what is absent takes its default. preview: whether pictures of the work on its way are wanted.
     mask: (H, W) float32 in [0, 1], of the target's size, 1 where the picture may change; None: everywhere. weights: of each reference,
     above 0; None: all alike. regions: of each reference as mask, where in the result it counts, or None: everywhere.
     maps: name → of each reference (h, w, 1|3|4) float32, data; names that begin with “normal” are vectors, y up.

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import numpy as np
 import pytest
+import selfrect
+from selfrect import inputs
 from selfrect.engine import Request
 from selfrect.engines.self_rectification.inputs import check
 from selfrect.problems import Problem
@@ -109,3 +114,9 @@ def test_good_masks_weights_regions_and_maps():
     maps = {"normal": TWO, "roughness": [good(256, 128, 1) * 9 - 2, good(2, 1, 1)], "emission 2": [good(channels=4), good()]}
     check(Request(TWO, good(), mask=HALF, weights=[0.25, 3], regions=[HALF, 1 - HALF / 2], maps=maps))
     check(Request(TWO, good(), regions=[HALF, None]))
+
+
+def test_what_a_remedy_names_is_there():
+    named = set(re.findall(r"selfrect\.(\w+) does", inspect.getsource(inputs)))
+    assert named == {"read_image", "read_data"}
+    assert all(callable(getattr(selfrect, name)) for name in (*named, *selfrect.__all__) if name != "__version__")

@@ -27,7 +27,9 @@ _HOME = {
     "Result": "engine",
     "Problem": "problems",
     "read_image": "image",
+    "read_data": "image",
     "write_image": "image",
+    "write_data": "image",
 }
 __all__ = ["__version__", *_HOME]
 

@@ -7,7 +7,6 @@ and answers with a `Result`. Nothing here needs PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -119,6 +118,3 @@ class Report(Protocol):
 
 def silent(stage: str, step: int, steps: int, preview: np.ndarray | None = None, fraction: float = 0.0) -> None:
     """The report of those who do not listen."""
-
-
-Synthesize = Callable[[Request, Report], Result]
