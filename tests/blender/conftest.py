@@ -29,6 +29,7 @@ os.environ["BLENDER_USER_RESOURCES"] = _USER_FOLDER
 
 import bpy  # noqa: E402 - the folder above has to be known first
 import numpy as np  # noqa: E402
+import setup_stage  # noqa: E402
 
 
 def packer() -> Path:
@@ -215,3 +216,34 @@ def real_engine() -> str:
     if not Path(location).is_dir():
         pytest.skip(f"there is no engine in {location}: make sets one up")
     return location
+
+
+@pytest.fixture
+def setup_parts(extension):
+    """The installed extension's modules of the setup, and everything put back afterwards."""
+    names = ["setup", "ui.setup_panel", "ui.setup_operators", "ui.preferences", "host.install"]
+    parts = {name.split(".")[-1]: importlib.import_module(f"{MODULE}.selfrect_blender.{name}") for name in names}
+    yield SimpleNamespace(**parts, problems=extension.problems, main_thread=extension.main_thread)
+    parts["setup"]._stop()
+    setup_stage.preferences().engine_folder = setup_stage.preferences().engine_location = ""
+    questions = bpy.context.window_manager.selfrect_setup
+    questions.confirming = questions.source = questions.licence_of = ""
+
+
+@pytest.fixture
+def installer(setup_parts, monkeypatch):
+    """A FakeInstaller that takes the place of the real one."""
+    real = setup_parts.install
+
+    def fake(root):
+        return setup_stage.FakeInstaller(root, real.Installer(root).snapshot(), real.State)
+
+    monkeypatch.setattr(setup_parts.setup, "Installer", fake)
+    setup_parts.setup._stop()
+    return setup_parts.setup.installer()
+
+
+@pytest.fixture
+def allowed(setup_parts, monkeypatch):
+    """allowed(True/False): Blender's own preference about the network."""
+    return lambda yes: monkeypatch.setattr(setup_parts.setup, "online", lambda: yes)

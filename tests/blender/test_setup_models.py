@@ -9,12 +9,11 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import MagicMock
 
 import bpy
 import pytest
+from setup_stage import MODULE, Drawn
 
-MODULE = "bl_ext.user_default.selfrect_blender"
 ENGINE = Path(__file__).with_name("models_engine.py")
 
 
@@ -53,24 +52,8 @@ def pump(parts, condition, seconds=10.0):
 
 def drawn(parts):
     """(all texts, {operator: [its buttons]}, progress bars)."""
-    texts, operators, bars = [], {}, []
-
-    def layout():
-        made = MagicMock()
-        made.enabled = True
-        for method in ("row", "column", "box"):
-            getattr(made, method).side_effect = lambda **_: layout()
-        made.label.side_effect = lambda text="", **_: texts.append(text)
-        made.progress.side_effect = lambda text="", **_: bars.append(text)
-        made.operator.side_effect = lambda idname, **_: button(made, idname)
-        return made
-
-    def button(row, idname):
-        operators.setdefault(idname, []).append(SimpleNamespace(row=row))
-        return operators[idname][-1]
-
-    parts.models_panel.draw_models(layout(), bpy.context)
-    return " ".join(texts), operators, bars
+    seen = Drawn(lambda layout: parts.models_panel.draw_models(layout, bpy.context))
+    return seen.text, seen.buttons, [text for _, text in seen.bars]
 
 
 def test_before_an_engine_greeted_nothing_is_started(parts):

@@ -7,7 +7,6 @@ The small world is that of tests/host/install_world.py; here it is played throug
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,23 +25,13 @@ pytestmark = pytest.mark.skipif(not (sys.platform.startswith("linux") and UV.exi
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """The wheels, made once: uv's own is 38 MB."""
-    folder = tmp_path_factory.mktemp("shop")
-    world.uv_wheel(folder, UV)
-    world.packages(folder)
-    return folder
+    return world.make_shop(tmp_path_factory.mktemp("shop"), UV)
 
 
 @pytest.fixture
 def base(tmp_path, shop):
     """tmp_path with index/, wheels/ and server/ in it."""
-    for name in ("index", "wheels"):
-        (tmp_path / name).mkdir()
-    for wheel in shop.iterdir():
-        os.link(wheel, tmp_path / "index" / wheel.name)
-    torch, diffusers = sorted(shop.glob("torch*")) + sorted(shop.glob("diffusers*"))
-    world.write_lists(tmp_path / "wheels", [torch, diffusers], next(shop.glob("uv-*")))
-    world.write_engine(tmp_path / "server")
-    return tmp_path
+    return world.furnish(tmp_path, shop)
 
 
 @pytest.fixture
