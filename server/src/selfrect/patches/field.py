@@ -126,7 +126,7 @@ class _Level:
         """For patches of so many pixels, and the variance of these."""
         pictures, allowed = self.sources.pictures, allowed_middles(self.sources.valid, patch)
         basis = patch_basis(pictures, allowed, patch, _DIMENSIONS)
-        theirs = descriptors(pictures, basis)
+        theirs = descriptors(pictures, basis, valid=self.sources.valid)
         ours = descriptors(self.result[None], basis, self.wrap)[0]
         return Search(ours, theirs, allowed, self.run.generator, self.run.alive), float(theirs[allowed].var(0).sum())
 

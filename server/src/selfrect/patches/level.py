@@ -63,7 +63,7 @@ class Level:
             return
         self.allowed = allowed_middles(self.sources.valid, options.patch)
         self.basis = patch_basis(self.sources.pictures, self.allowed, options.patch, options.dimensions)
-        self.theirs = descriptors(self.sources.pictures, self.basis)
+        self.theirs = descriptors(self.sources.pictures, self.basis, valid=self.sources.valid)
         self.variance = self.theirs[self.allowed].var(0).sum()
 
     def begin(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,6 +103,8 @@ class Level:
         of_each[at] = matches
         if growth:
             self._grown = grown(of_each.view(self.size), self.placed > 0.5, self.sources, growth + self.options.patch // 2, self.given.wrap)
+            if self.given.opened is not None:  # what was let go would come back
+                self._grown[resized(self.given.opened[None].float(), self.size)[0] > 0] = -1
             self._used += torch.bincount(self.usage.place[self._grown[self._grown >= 0]], minlength=self.usage.places)
         if self.poses == 1:
             return
@@ -124,7 +126,7 @@ class Level:
         Else it would find smooth places alone (Granot et al. 2022).
         """
         pictures = F.interpolate(coarser.pictures, self.sources.shape[1:], mode="bilinear", align_corners=False)
-        return descriptors(pictures, self.basis)
+        return descriptors(pictures, self.basis, valid=self.sources.valid)
 
     def search(self, picture: torch.Tensor, keys: torch.Tensor) -> Search:
         ours = descriptors(picture[None], self.basis, self.given.wrap)[0]

@@ -13,7 +13,10 @@ import torch
 import torch.nn.functional as F
 
 _STEPS = (8, 4, 2, 1)  # px from which neighbours hand over their matches, as in jump flooding: a good one crosses the picture soon
-_AT_ONCE = 1 << 18  # pixels whose descriptors are gathered together
+_AT_ONCE = {"cpu": 1 << 14}  # pixels whose descriptors are gathered together: so many stay in a processor's cache
+_MANY = 1 << 18  # on any other device
+_TILE = 1024  # places that are compared with at once
+_BAND = 32  # px: rows, and steps of columns, in which what is nobody's is left out
 
 
 class Search:
@@ -47,22 +50,35 @@ class Search:
 
     def patch_distance(self, matches: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
         """Squared, of the patches alone, of the pixels `at` (n,) or of all, (n,)."""
-        parts = []
-        for first in range(0, len(matches), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            ours = self.ours[part] if at is None else self.ours[at[part]]
-            parts.append((ours - self.theirs[matches[part]]).square_().sum(1))
-        return torch.cat(parts) if parts else self.ours.new_zeros(0)
+        found = self.ours.new_empty(len(matches))
+        at_once = _AT_ONCE.get(found.device.type, _MANY)
+        for first in range(0, len(matches), at_once):
+            part = slice(first, first + at_once)
+            ours = self.ours[part] if at is None else self.ours.index_select(0, at[part])
+            torch.sum((self.theirs.index_select(0, matches[part]) - ours).square_(), 1, out=found[part])
+        return found
 
     def distance(self, matches: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
         """With all that counts besides: what is searched for the least of."""
         self.alive()
+        return self._with_the_rest(self.patch_distance(matches, at), matches, at)
+
+    def nearer(self, matches: torch.Tensor, at: torch.Tensor, best: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which of the matches of the pixels `at` (n,) are nearer than `best` (n,), by their numbers (m,), and how far they are (m,)."""
+        self.alive()
         found = self.patch_distance(matches, at)
+        some = (found < best).nonzero()[:, 0]  # nothing that counts besides is below 0
+        found = self._with_the_rest(found.index_select(0, some), matches.index_select(0, some), at.index_select(0, some))
+        nearer = (found < best.index_select(0, some)).nonzero()[:, 0]
+        return some.index_select(0, nearer), found.index_select(0, nearer)
+
+    def _with_the_rest(self, found: torch.Tensor, matches: torch.Tensor, at: torch.Tensor | None) -> torch.Tensor:
         if self._guide is not None:
             guide, weight, colours = self._guide
-            guide, weight = (guide, weight) if at is None else (guide[at], weight[at])
-            found += weight * (guide - colours[matches]).square_().sum(1)
-        found = found if self._price is None else found + self._price[matches]
+            guide, weight = (guide, weight) if at is None else (guide.index_select(0, at), weight.index_select(0, at))
+            found += weight * (colours.index_select(0, matches) - guide).square_().sum(1)
+        if self._price is not None:
+            found += self._price.index_select(0, matches)
         return found if self._lean is None else found + self._leaned(matches, at)
 
     def _leaned(self, matches: torch.Tensor, at: torch.Tensor | None) -> torch.Tensor:
@@ -73,23 +89,38 @@ class Search:
 
     def chance(self) -> torch.Tensor:
         """A random match for each pixel, (H·W,)."""
-        return self._anywhere(self.height * self.width)[0]
+        return self._anywhere(self.height * self.width)
 
     def exhaustive(self, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The best match of the pixels `at` (n,) by their patches, and by leaning, compared with every place, and its distance."""
-        theirs = self.theirs[self.places]
+        theirs, tiles = self.theirs.index_select(0, self.places), self._tiles()
         squares = theirs.square().sum(1)
         found, far = [], []
-        for some in at.split(max(1, (1 << 24) // len(theirs))):
+
+        def compared(some: torch.Tensor, source: int, tile: slice) -> torch.Tensor:
+            far = torch.addmm(squares[tile], self.ours.index_select(0, some), theirs[tile].T, alpha=-2)
+            return far if self._lean is None else far.add_(self._lean[source].expand(self.height * self.width)[some, None])
+
+        for some in at.split(_TILE // 2):
             self.alive()
-            compared = torch.addmm(squares, self.ours[some], theirs.T, alpha=-2)
-            if self._lean is not None:
-                own = self.places // (self.shape[1] * self.shape[2])
-                compared += self._lean.expand(-1, self.height * self.width)[:, some].T[:, own]
-            best = compared.min(1)
-            found.append(self.places[best.indices])
-            far.append((best.values + self.ours[some].square().sum(1)).clamp_min(0))
+            least, where = torch.stack([compared(some, *tile).amin(1) for tile in tiles]).min(0)
+            matches = torch.empty_like(some)
+            for number in where.unique().tolist():  # which place of the tile it was, for those alone whose it is
+                mine = (where == number).nonzero()[:, 0]
+                matches[mine] = self.places[tiles[number][1]][compared(some[mine], *tiles[number]).argmin(1)]
+            found.append(matches)
+            far.append((least + self.ours.index_select(0, some).square().sum(1)).clamp_min(0))
         return torch.cat(found), torch.cat(far)
+
+    def _tiles(self) -> list[tuple[int, slice]]:
+        """Of the places, with the number of the source that they are of: what is compared with at once stays in the cache."""
+        ends = torch.bincount(self.places // (self.shape[1] * self.shape[2]), minlength=self.shape[0]).cumsum(0).tolist()
+        begins = [0, *ends[:-1]]
+        return [
+            (source, slice(first, min(first + _TILE, end)))
+            for source, (begin, end) in enumerate(zip(begins, ends, strict=True))
+            for first in range(begin, end, _TILE)
+        ]
 
     def improve(self, matches: torch.Tensor, rounds: int = 1, enough: float = 0.0) -> torch.Tensor:
         """Better matches (H·W,) for all pixels whose distance is above `enough`.
@@ -102,32 +133,36 @@ class Search:
         for _ in range(rounds if len(at) else 0):
             for step in _STEPS:
                 for dy, dx in ((0, step), (0, -step), (step, 0), (-step, 0)):
-                    best = self._take(matches, at, best, *self._handed_over(matches, at, dy, dx))
-            best = self._take(matches, at, best, *self._anywhere(len(at)))
+                    self._take(matches, at, best, *self._handed_over(matches, at, dy, dx))
+            self._take(matches, at, best, self._anywhere(len(at)), None)
             radius = max(self.shape[1:]) // 2
             while radius >= 1:
-                best = self._take(matches, at, best, *self._around(matches[at], radius))
+                self._take(matches, at, best, *self._around(matches[at], radius))
                 radius //= 4
         return matches
 
-    def _take(self, matches, at, best, candidates, inside) -> torch.Tensor:
-        """Where a candidate is better, it goes into `matches`; the new distances."""
-        distance = self.distance(candidates, at)
-        better = (distance < best) & inside & self.allowed[candidates]
-        matches[at] = torch.where(better, candidates, matches[at])
-        return torch.where(better, distance, best)
+    def _take(self, matches, at, best, candidates, open: torch.Tensor | None) -> None:
+        """A better candidate goes into `matches`, its distance into `best`. open (n,) bool: those that may be matched; None: all."""
+        other = candidates != matches.index_select(0, at)
+        asked = (other if open is None else other & open).nonzero()[:, 0]
+        candidates = candidates.index_select(0, asked)
+        nearer, distance = self.nearer(candidates, at.index_select(0, asked), best.index_select(0, asked))
+        asked = asked.index_select(0, nearer)
+        matches[at.index_select(0, asked)] = candidates.index_select(0, nearer)
+        best[asked] = distance
 
     def _handed_over(self, matches, at, dy: int, dx: int) -> tuple[torch.Tensor, torch.Tensor]:
         """What the neighbours at (−dy, −dx) match, moved by (dy, dx). Around the edges of the picture, where it does no harm."""
-        y, x = (at // self.width - dy) % self.height, (at % self.width - dx) % self.width
-        return self.moved(matches[y * self.width + x], dy, dx)
+        theirs = matches.view(self.height, self.width).roll((dy, dx), (0, 1)).view(-1).index_select(0, at)
+        allowed = _shifted(self.allowed.view(self.shape), dy, dx).view(-1)
+        return theirs + (dy * self.shape[2] + dx), allowed.index_select(0, theirs)
 
-    def _anywhere(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = self.places[self._random(0, len(self.places), (count,))]
-        return chosen, torch.ones_like(chosen, dtype=torch.bool)
+    def _anywhere(self, count: int) -> torch.Tensor:
+        return self.places[self._random(0, len(self.places), (count,))]
 
     def _around(self, matches: torch.Tensor, radius: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.moved(matches, *self._random(-radius, radius + 1, (2, len(matches))))
+        candidates, inside = self.moved(matches, *self._random(-radius, radius + 1, (2, len(matches))))
+        return candidates, inside & self.allowed.index_select(0, candidates)
 
     def _random(self, low: int, high: int, shape: tuple[int, ...]) -> torch.Tensor:
         """Drawn on the CPU: the same seed is the same picture on every device."""
@@ -142,11 +177,41 @@ class Search:
         return (rest // height * height + y.clamp(0, height - 1)) * width + x.clamp(0, width - 1), inside
 
 
-def descriptors(pictures: torch.Tensor, basis: torch.Tensor, wrap: tuple[bool, bool] = (False, False)) -> torch.Tensor:
-    """(S, C, h, w) → (S, h, w, D): patches around each pixel, projected. wrap: (x, y), whether edges go around; else they mirror."""
-    reach = basis.shape[-1] // 2
-    made = [F.conv2d(pad(picture[None], reach, wrap), basis)[0].permute(1, 2, 0) for picture in pictures]
-    return torch.stack([one.contiguous() for one in made])
+def _shifted(allowed: torch.Tensor, dy: int, dx: int) -> torch.Tensor:
+    """(S, h, w) bool: from where one comes to an allowed place of the same source when one moves by (dy, dx)."""
+    return F.pad(allowed, (max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)))[:, max(dy, 0) :, max(dx, 0) :][
+        :, : allowed.shape[1], : allowed.shape[2]
+    ].contiguous()
+
+
+def descriptors(
+    pictures: torch.Tensor, basis: torch.Tensor, wrap: tuple[bool, bool] = (False, False), valid: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(S, C, h, w) → (S, h, w, D): patches around each pixel, projected. wrap: (x, y), whether edges go around; else they mirror.
+
+    valid (S, h, w): where they are wanted; far from there they are 0. None: everywhere.
+    """
+    padded = pad(pictures, basis.shape[-1] // 2, wrap).contiguous(memory_format=torch.channels_last)
+    basis = basis.contiguous(memory_format=torch.channels_last)
+    if valid is None or bool(valid.all()):
+        return F.conv2d(padded, basis).permute(0, 2, 3, 1).contiguous()
+    made, more = pictures.new_zeros(*valid.shape, len(basis)), basis.shape[-1] - 1
+    for number, rows, columns in _bands(valid):
+        part = padded[number : number + 1, :, rows.start : rows.stop + more, columns.start : columns.stop + more]
+        made[number, rows, columns] = F.conv2d(part, basis)[0].permute(1, 2, 0)
+    return made
+
+
+def _bands(valid: torch.Tensor) -> list[tuple[int, slice, slice]]:
+    """Source, rows and columns of boxes that hold all that is valid, and little else: a source turned lies in a square twice its size."""
+    _, height, width = valid.shape
+    columns = F.pad(valid, (0, -width % _BAND, 0, -height % _BAND)).unflatten(1, (-1, _BAND)).unflatten(3, (-1, _BAND)).any(4).any(2)
+    found = []
+    for number, band in columns.any(2).nonzero().tolist():
+        there = columns[number, band].nonzero()[:, 0].tolist()
+        rows = slice(band * _BAND, min((band + 1) * _BAND, height))
+        found.append((number, rows, slice(there[0] * _BAND, min((there[-1] + 1) * _BAND, width))))
+    return found
 
 
 def pad(pictures: torch.Tensor, reach: int, wrap: tuple[bool, bool]) -> torch.Tensor:

@@ -63,7 +63,7 @@ def _explain(target, at, references, opaque, poses, generator, alive) -> tuple[l
         if int(allowed.sum()) < _ROOM and pose.scale < 1:
             far.append(ours.new_full(at.shape, 1e9))
             continue
-        far.append(Search(ours, descriptors(sources.pictures, basis), allowed, generator, alive).exhaustive(at)[1])
+        far.append(Search(ours, descriptors(sources.pictures, basis, valid=sources.valid), allowed, generator, alive).exhaustive(at)[1])
     variance = float(descriptors(upright.pictures, basis)[allowed_middles(upright.valid, size)].var(0).sum().clamp_min(1e-9))
     far = torch.stack(far) / variance  # (poses, n)
     best = far.amin(0).mean()
