@@ -145,6 +145,7 @@ def test_packed_weights_are_the_same_weights(monkeypatch):
         for module in copies:
             packed.pack(module)
         assert not any(type(m) in (torch.nn.Conv2d, torch.nn.Linear) for module in copies for m in module)
+        assert type(copies[0][2]) is packed.PackedPointwise
         torch.testing.assert_close(copies[0](x), before[0], atol=1e-2, rtol=2e-2)
         torch.testing.assert_close(copies[1](y), before[1], atol=1e-2, rtol=2e-2)
 
