@@ -42,6 +42,8 @@ class AutoencoderCodec:
 
     def __init__(self, vae: AutoencoderKL, device: torch.device):
         self.vae = vae.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        for weights in self.vae.parameters():  # a few that are still the file's own pages would hold all of them in memory
+            weights.data = weights.data.clone(memory_format=torch.preserve_format)
         self.device = device
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self._tile: int | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from .. import system_memory
 from ..device import choose_device, choose_dtype
 from ..problems import Problem, from_exception
 from .folder import load_folder
@@ -37,6 +38,7 @@ def load_model(name_or_path: str | Path = "mini", device: str = "auto", dtype: s
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise _not_a_model(place, error) from error
     model.in_float32 = lambda: load_model(name_or_path, device, "float32", compiled)
+    system_memory.give_back()
     return model
 
 
