@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..engine import Report, Request, Result
-from . import colour, light, region
+from . import colour, light, region, tiling
 
 STAGE = "finish"
 
@@ -38,6 +38,8 @@ def deliver(request: Request, result: Result, settings: Any, report: Report) -> 
 
         result = follow(plain, result, settings, report)
     picture = light.restored(result.image, request, result.maps.get(light.NAME))
+    if any(wrap) and picture is not result.image:  # the target's own light need not meet
+        picture, _ = tiling.met(picture, wrap, tiling.within_its_range(picture))
     picture = region.composed(picture, request, wrap)  # once more: what followed may have moved the border
     report(STAGE, 1, 1, None, 1.0)
     return light.forgotten(replace(result, image=region.with_alpha(picture, request)))

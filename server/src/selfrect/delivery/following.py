@@ -20,7 +20,7 @@ from .easing import Easing
 from .estimates import estimated
 from .healed import kept, own_reference
 from .maps import Wrap, carried, is_vector, map_size, of_unit_length
-from .tiling import met
+from .tiling import met, within_its_range
 from .true_pixels import BASE_COLOUR, rebuilt, toned
 
 STAGE = "maps"
@@ -106,19 +106,14 @@ def _field(
 
 def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, request: Request):
     """All edges brought together where they are not; what the mask protects stays."""
-    joined, edges = met(picture, wrap, _within(picture)), {}
+    joined, edges = met(picture, wrap, within_its_range(picture)), {}
     if joined[1]:
         picture = joined[0] if request.mask is None else np.where(request.mask[..., None] > 0, joined[0], picture)
         edges["image"] = joined[1]
     for name, one in maps.items():
-        maps[name], changed = met(one, wrap, of_unit_length if is_vector(name) else _within(one))
+        maps[name], changed = met(one, wrap, of_unit_length if is_vector(name) else within_its_range(one))
         edges |= {name: changed} if changed else {}
     return picture, maps, edges
-
-
-def _within(one: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    low, high = one.min((0, 1)), one.max((0, 1))
-    return lambda changed: np.clip(changed, low, high)
 
 
 def _layers(picture: np.ndarray) -> torch.Tensor:

@@ -48,6 +48,12 @@ def met(
     return picture, {name: round(1 - rest, 4) for name, rest in left.items() if rest < 1}
 
 
+def within_its_range(picture: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What keeps a changed picture between the least and the greatest of its values, channel by channel."""
+    low, high = picture.min((0, 1)), picture.max((0, 1))
+    return lambda changed: np.clip(changed, low, high)
+
+
 def _differences(picture: np.ndarray, axis: int) -> tuple[float, float]:
     """Mean difference across the edge and between neighbours."""
     lines = np.moveaxis(picture, axis, 0)

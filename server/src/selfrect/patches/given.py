@@ -16,7 +16,8 @@ class Given:
     """target (3, H, W), placed (H, W) in [0, 1], references (3, h, w) each and opaque (h, w) bool each; wrap: (x, y), edges that go around.
 
     start: a picture (3, H, W) in place of the first layout, or None. fixed: (H, W) bool, pixels that stay as they are, or None.
-    leaning: how much each reference is wanted where, or None: all alike.
+    leaning: how much each reference is wanted where, or None: all alike. opened: (H, W) bool, around edges that do not meet, see
+    `meeting`, or None.
     """
 
     target: torch.Tensor
@@ -27,6 +28,7 @@ class Given:
     start: torch.Tensor | None = None
     fixed: torch.Tensor | None = None
     leaning: Leaning | None = None
+    opened: torch.Tensor | None = None
 
     @property
     def side(self) -> int:

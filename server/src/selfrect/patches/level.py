@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from .given import Given
 from .leaning import pose_prices
-from .nearest import Search, allowed_middles, descriptors, pad, patch_basis
+from .meeting import bridges
+from .nearest import Search, allowed_middles, descriptors, pad, patch_basis, variance_of
 from .resizing import resized, resized_part, size_of
 from .sources import Pose, Sources, make_sources
 from .start import grown, quilt
@@ -57,14 +58,16 @@ class Level:
         self._grown = torch.full(self.size, -1, device=given.target.device)
         self.guide, self.placed = resized_part(given.target, given.placed, self.size)
         self.kept = given.kept(self.size)
-        self.weight = resized(softened[None], self.size)[0].reshape(-1) * (guidance * options.patch**2)
+        self._opened = None if given.opened is None else resized(given.opened[None].float(), self.size)[0] > 0
+        self.held = guidance * options.patch**2
+        self.weight = resized(softened[None], self.size)[0].reshape(-1) * self.held
         self.colours = self.sources.pictures.permute(0, 2, 3, 1).reshape(-1, 3)
         if not searched:
             return
         self.allowed = allowed_middles(self.sources.valid, options.patch)
         self.basis = patch_basis(self.sources.pictures, self.allowed, options.patch, options.dimensions)
         self.theirs = descriptors(self.sources.pictures, self.basis, valid=self.sources.valid)
-        self.variance = self.theirs[self.allowed].var(0).sum()
+        self.variance = variance_of(self.theirs, self.allowed)
 
     def begin(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The first picture, and matches: those of the blocks, else the best by comparing with all."""
@@ -78,6 +81,7 @@ class Level:
             picture, matches = quilt(
                 guide, known, self.sources, self.usage, block, self.options.evenness, self.generator,
                 self.given.wrap, self.alive, self._prices_of_places(), self._used,
+                () if self._opened is None else bridges(self._opened, block, self.given.wrap),
             )  # fmt: skip
             matches = torch.where(self._grown >= 0, self._grown, matches)
         picture, matches = self.keep(picture), matches.reshape(-1)
@@ -85,6 +89,17 @@ class Level:
         if len(at):
             matches[at] = self.search(picture, self.theirs).exhaustive(at)[0]
         return picture, matches.view(self.size)
+
+    def hold(self, picture: torch.Tensor) -> None:
+        """Of a first layout, what lies across edges that do not meet counts as if it were placed.
+
+        Without, both sides would go on to where their reference ends, which may be just there.
+        """
+        if self._opened is not None and self.given.start is None:
+            outside = pad((~self._opened)[None, None].float(), self.options.patch // 2 - 1, self.given.wrap)
+            within = F.max_pool2d(outside, self.options.patch // 2 * 2 - 1, stride=1)[0, 0] == 0
+            self.guide = torch.where(within, picture, self.guide)
+            self.weight = torch.where(within.reshape(-1), self.held, self.weight)
 
     def look_at_what_is_placed(self, found: int, growth: int) -> None:
         """The background uses other places of the references, and goes on in the poses of the pieces that are near.
@@ -103,8 +118,8 @@ class Level:
         of_each[at] = matches
         if growth:
             self._grown = grown(of_each.view(self.size), self.placed > 0.5, self.sources, growth + self.options.patch // 2, self.given.wrap)
-            if self.given.opened is not None:  # what was let go would come back
-                self._grown[resized(self.given.opened[None].float(), self.size)[0] > 0] = -1
+            if self._opened is not None:  # what was let go would come back
+                self._grown[self._opened] = -1
             self._used += torch.bincount(self.usage.place[self._grown[self._grown >= 0]], minlength=self.usage.places)
         if self.poses == 1:
             return
@@ -153,7 +168,7 @@ class Level:
         even = torch.linspace(0, 1, _EVENLY, device=picture.device)
         ours, theirs = descriptors(picture[None], self.basis, self.given.wrap)[0].flatten(0, 1), self.theirs[self.allowed]
         theirs = theirs[torch.linspace(0, len(theirs) - 1, min(len(theirs), len(ours)), device=theirs.device).long()]
-        return float((ours.quantile(even, 0) - theirs.quantile(even, 0)).square().mean(0).sum() / self.variance)
+        return float((ours.float().quantile(even, 0) - theirs.float().quantile(even, 0)).square().mean(0).sum() / self.variance)
 
     def _priced(self, picture: torch.Tensor, keys: torch.Tensor, matches: torch.Tensor) -> Search:
         """A search in which places are dear that the matches (n,) use too often."""

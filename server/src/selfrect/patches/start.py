@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -30,18 +30,19 @@ def quilt(
     alive: Callable[[], None] = lambda: None,
     prices: torch.Tensor | None = None,
     used: torch.Tensor | None = None,
+    first: Sequence[tuple[torch.Tensor, torch.Tensor]] = (),
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """picture (3, H, W), known (H, W) bool: what is placed. Returns the picture filled, and the matches (H, W) of what was filled,
     −1 where it was known. block: px, at most what fits into the sources. wrap: (x, y), blocks reach around the edges.
     prices (S, H, W) of each source at each pixel, of the variance, or None; where one is above all measure the source is not used.
-    used: how often each place is used by what is known, or None.
+    used: how often each place is used by what is known, or None. first: rows (b, 1) and columns (b,) of blocks that are laid before others.
     """
     picture, known = picture.clone(), known.clone()
     matches = torch.full(known.shape, -1, dtype=torch.long, device=known.device)
     layout = _Blocks(sources, block, evenness, generator)
     counts = torch.zeros(usage.places, device=known.device) if used is None else used.float()
-    waiting = _blocks(tuple(known.shape), block, generator, wrap, known.device)
-    while waiting:
+    ahead, rest = list(first), _blocks(tuple(known.shape), block, generator, wrap, known.device)
+    while waiting := ahead or rest:
         alive()
         fractions = torch.stack([known[part].float().mean() for part in waiting]).cpu()
         number = int(torch.where(fractions < 1, fractions, -1.0).argmax())
@@ -160,6 +161,7 @@ def _blocks(
     line, lines = torch.arange(block, device=device), []
     for length, begin, around in zip(size, first, reversed(wrap), strict=True):
         inside = sorted({min(max(k, 0), length - block) for k in range(begin, length, stride)})
+        begin = -(block // 2)  # across the edge, so that none ends there
         starts = range(begin, begin + length, stride) if around else inside
         lines.append([(line + k) % length for k in starts])
     return [(rows[:, None], columns) for rows in lines[0] for columns in lines[1]]

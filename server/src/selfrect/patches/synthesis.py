@@ -15,6 +15,7 @@ from .given import Given
 from .joining import joining
 from .leaning import Leaning
 from .level import ENOUGH, Level
+from .meeting import let_go
 from .resizing import finer, resized, resized_part, scales_of, size_of
 from .sources import Pose, Sources
 from .turns import apart, find_poses
@@ -122,7 +123,8 @@ class _Run:
         poses, unlike = self._poses()
         trust = self.trust = 1 / (1 + (unlike / 0.1) ** 2)  # what was drawn only roughly gives way to the reference's detail
         border = round(self.options.border * self.given.side)
-        softened = _without_border(self.given.placed, border, self.given.wrap) * self._whole(poses)
+        whole = self._whole(poses)
+        softened = _without_border(self.given.placed, border, self.given.wrap) * whole
         picture = matches = before = change = None
         for number, scale in enumerate(self.scales):
             guidance = _between(self.options.guidance[0], self.options.guidance[1] * trust, number, len(self.scales))
@@ -155,10 +157,12 @@ class _Run:
         tries = []
         for _ in range(self.layouts):
             picture, matches = level.begin()
+            level.hold(picture)
             self._next(picture)
             picture, matches = self._rounds(level, picture, matches, None, 0, range(self.tried))
             tries.append((level.apart(picture) if self.layouts > 1 else 0.0, picture, matches))
         _, picture, matches = min(tries, key=lambda one: one[0])
+        level.hold(picture)
         return self._rounds(level, picture, matches, None, 0, range(self.tried, self.counts[0]))
 
     def _rounds(self, level: Level, picture, matches, before: Sources | None, number: int, rounds: range | None = None):
@@ -197,7 +201,8 @@ class _Run:
     def _whole(self, poses: list[Pose]) -> torch.Tensor:
         """(H, W) in [0, 1]: small where pieces that were placed side by side do not fit, for no patch of the references looks like that.
 
-        Measured against what is usual in this target, so that one that was only drawn roughly keeps its layout.
+        Measured against what is usual in this target, so that one that was only drawn roughly keeps its layout. Where edges do not meet
+        by this measure, what is placed there is let go.
         """
         scale = min(1.0, _ASKED_AT / self.given.side)
         level = self._level(scale, poses, self.given.placed, 0.0)
@@ -207,6 +212,7 @@ class _Run:
         placed = level.placed > 0.9
         if not bool(placed.any()):
             return torch.ones_like(self.given.placed)
+        self.given = let_go(self.given, level.guide, placed, unlike, self.options.seed)
         limit = _JOINT * unlike[placed].median() + _LEAST_JOINT * level.variance
         whole = -F.max_pool2d(-1 / (1 + (unlike / limit) ** 2)[None], self.options.patch, stride=1, padding=self.options.patch // 2)
         return resized(whole, tuple(self.given.placed.shape))[0]

@@ -15,6 +15,7 @@ import torch
 
 from ...kept import store
 from ...kept.keys import hash_of, key_of
+from ...patches.meeting import borders
 from ...patches.synthesis import Options, synthesize
 from .canvas import Wrap
 
@@ -22,7 +23,7 @@ MENDED = "The target's edges did not meet; a band along them was drawn anew from
 STEP, UNLIKE = 1.3, 1.1  # times what is usual, from which on edges do not meet
 COARSE = 128  # px of the shorter side, at which that is looked at first
 PATCH, LINES, ASKED, ENOUGH = 8, 12, 96, 6000  # px; lines that are compared, patches across each, and among how many they look
-BAND, NARROWEST, WIDEST = 0.08, 12, 96  # of the shorter side, px; to each side of the edge
+BAND, NARROWEST, WIDEST = 0.08, 12, 96  # of the shorter side, px; to each side of the edge, at most
 AROUND = 2  # bands of the target to each side of it, that it has to go on from
 LEAST = 0.5 / 255  # a smaller difference is none
 
@@ -54,7 +55,7 @@ class Mending:
     def _kept_or_mended(self, target: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         """A run that is repeated, or that was planned, finds it done."""
         hashes = [hash_of(picture) for picture in (target, *self.references, *([] if mask is None else [mask]))]
-        key = key_of("edges", hashes, mask is None, self.wrap, self.seed)
+        key = key_of("mended edges", hashes, mask is None, self.wrap, self.seed)
         found = (store().get(key) or {}).get("picture")
         if found is None or found.shape != target.shape:
             found = torch.from_numpy(self._mended(target, mask))
@@ -67,9 +68,10 @@ class Mending:
         band = int(min(max(BAND * min(height, width), NARROWEST), WIDEST, width // 4))
         strip = min(2 * band * (1 + AROUND), width)
         places = (np.arange(strip) - strip // 2) % width
-        part, middle = target[:, places], np.abs(np.arange(strip) + 0.5 - strip // 2) < band
+        part, aside = target[:, places], np.arange(strip) + 0.5 - strip // 2
+        right, left = borders(height, band, self.seed).numpy()[..., None]
         alpha = _alpha(part)
-        hole = middle[None] & _placed_on_both_sides(alpha)[:, None]
+        hole = (aside < right) & (-aside < left) & _placed_on_both_sides(alpha)[:, None]
         if mask is not None:
             hole &= mask[:, places] > 0
         result = target.copy()

@@ -98,7 +98,7 @@ def _synthesize(model: Model, request: Request, settings: Settings, progress: Pr
     if mode(settings, model.family) != "finish":
         attended = work.attending and work.attending.resolve()
         return Result(rounds[-1], record(work, room.notes), rounds, correspondence=attended)
-    drawn = finish(rounds[-1], request, settings, model.device, progress)
+    drawn = finish(rounds[-1], work.request, settings, model.device, progress)
     return Result(drawn.image, record(work, room.notes, drawn.note), rounds, correspondence=drawn.correspondence)
 
 

@@ -36,8 +36,8 @@ from .windows import Grid, Windows, tiles
 
 @dataclass
 class Work:
-    """One run: what it works with, and its plan. references: with their copies; copies: what these are. glimpse: a few of the target's
-    pixels.
+    """One run: what it works with, and its plan. request: as it came in, but for edges of the target that were mended. references: with
+    their copies; copies: what these are. glimpse: a few of the target's pixels.
     """
 
     model: Model
@@ -89,7 +89,8 @@ def prepare(model: Model, request: Request, settings: Settings, progress: Progre
 
     pixels, copies = zip(*prepare_references(request, settings, factor, alive), strict=True)
     wrap = (settings.tile_x, settings.tile_y)
-    target = prepare_target(_mended(model, request, settings, progress, room), request.references, factor, settings.seed, wrap)
+    request = replace(request, target=_mended(model, request, settings, progress, room))
+    target = prepare_target(request.target, request.references, factor, settings.seed, wrap)
     sizes = [(x.shape[2] // factor, x.shape[3] // factor) for x in (*pixels, target)]
     rung, windows = room.choose(sizes[-1], sizes[:-1])
     balance = balance_of(request, [copy.reference for copy in copies], sizes[-1], factor, wrap, model.device)
