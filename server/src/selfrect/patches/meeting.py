@@ -23,7 +23,7 @@ def let_go(given: Given, seen: torch.Tensor, placed: torch.Tensor, unlike: torch
     seen (3, h, w), placed (h, w) bool: the target at some size; unlike (h, w): how far its patches are from the references, around
     the edges where they go around.
     """
-    opened = torch.zeros(given.placed.shape, dtype=torch.bool, device=seen.device)
+    opened = torch.zeros_like(given.placed, dtype=torch.bool) if given.opened is None else given.opened.clone()
     for axis, name in ((1, 0), (0, 1)):
         if given.wrap[name]:
             across = [part if axis == 1 else part.mT for part in (seen, placed, unlike, opened)]

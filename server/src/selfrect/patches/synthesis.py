@@ -94,18 +94,20 @@ def synthesize(
     fixed: torch.Tensor | None = None,
     weights: Sequence[float] | None = None,
     regions: Sequence[torch.Tensor | None] | None = None,
+    opened: torch.Tensor | None = None,
 ) -> Synthesis:
     """target (3, H, W) and references (3, h, w) in [0, 1]; placed (H, W) in [0, 1]. Same device, float32.
 
     wrap: (x, y), edges that go around. start: a picture (3, H, W) that takes the place of the first layout. told: step, steps and
     the picture where there is a new one; called several times a second, may raise. opaque: of each reference, (h, w) bool.
     fixed: (H, W) bool, pixels that stay as they are and that the others go on from; what is not placed there does not count.
-    weights, regions: how much each reference is wanted, and where, see `Leaning`.
+    weights, regions: how much each reference is wanted, and where, see `Leaning`. opened: (H, W) bool, where nothing is placed because
+    edges do not meet; it is added to what is found.
     """
     opaque = opaque or [torch.ones(r.shape[1:], dtype=torch.bool, device=r.device) for r in references]
     fixed = None if fixed is None else fixed & (placed > 0.5)
     leaning = Leaning.of(len(references), weights, regions, target)
-    return _Run(Given(target, placed, references, opaque, wrap, start, fixed, leaning), options, told).run()
+    return _Run(Given(target, placed, references, opaque, wrap, start, fixed, leaning, opened), options, told).run()
 
 
 class _Run:

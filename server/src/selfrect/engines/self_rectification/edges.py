@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A target that is to tile but whose edges do not meet: a band along them is drawn anew, by patches of the references.
 
-The network keeps the layout that it is given, and so a jump at the edge as well. The target is rolled until its edge lies in the
-middle, and a band there becomes a hole with the artist's own pixels on both sides.
+The network keeps the layout that it is given, and so a jump at the edge as well. So a band along it becomes a hole, of a strip that goes
+around, with the artist's own pixels on both sides.
 """
 
 from __future__ import annotations
@@ -67,30 +67,31 @@ class Mending:
         height, width = target.shape[:2]
         band = int(min(max(BAND * min(height, width), NARROWEST), WIDEST, width // 4))
         strip = min(2 * band * (1 + AROUND), width)
-        places = (np.arange(strip) - strip // 2) % width
-        part, aside = target[:, places], np.arange(strip) + 0.5 - strip // 2
-        right, left = borders(height, band, self.seed).numpy()[..., None]
+        aside = np.arange(strip) + 0.5
+        places = np.arange(strip) + np.where(aside < strip // 2, 0, width - strip)  # the outer borders of the strip meet in its middle
+        part, (right, left) = target[:, places], borders(height, band, self.seed).numpy()[..., None]
         alpha = _alpha(part)
-        hole = (aside < right) & (-aside < left) & _placed_on_both_sides(alpha)[:, None]
+        hole = ((aside < right) | (strip - aside < left)) & _placed_on_both_sides(alpha)[:, None]
         if mask is not None:
             hole &= mask[:, places] > 0
         result = target.copy()
         if hole.any():
-            drawn = self._drawn(part, np.where(hole, 0, alpha), hole, strip == width)
+            drawn = self._drawn(part, np.where(hole, 0, alpha), hole)
             drawn = np.dstack([drawn, np.ones(hole.shape, np.float32)])[..., : part.shape[2]]
             result[:, places] = np.where(hole[..., None], drawn, part)
         return result
 
-    def _drawn(self, picture: np.ndarray, placed: np.ndarray, hole: np.ndarray, whole: bool) -> np.ndarray:
+    def _drawn(self, picture: np.ndarray, placed: np.ndarray, hole: np.ndarray) -> np.ndarray:
         return synthesize(
             self._tensor(picture[..., :3].transpose(2, 0, 1)),
             self._tensor(placed),
             [self._tensor(r[..., :3].transpose(2, 0, 1)) for r in self.references],
             Options(seed=self.seed),
-            wrap=(whole, self.wrap[1]),
+            wrap=(True, self.wrap[1]),
             told=lambda *_: self.alive(),
             opaque=[self._tensor(_alpha(r) > 0.5) for r in self.references],
             fixed=self._tensor(~hole),
+            opened=self._tensor(hole),
         ).picture.permute(1, 2, 0).cpu().numpy()  # fmt: skip
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
@@ -163,9 +164,8 @@ def _reduced(lines: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _placed_on_both_sides(alpha: np.ndarray) -> np.ndarray:
-    """Of the middle, row by row: elsewhere the background grows around the edge by itself."""
-    middle = alpha.shape[1] // 2
-    return np.minimum(alpha[:, middle - 1], alpha[:, middle]) > 0.5
+    """Of the edge, row by row: elsewhere the background grows around the edge by itself."""
+    return np.minimum(alpha[:, 0], alpha[:, -1]) > 0.5
 
 
 def _alpha(image: np.ndarray) -> np.ndarray:
