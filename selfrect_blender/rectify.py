@@ -160,7 +160,7 @@ def encode_all(
     """As `encode`, and the maps that the engine made. Any thread."""
     if order.request and order.reference_name == order.target_name:
         made = map_pictures.kept(made, order.request.maps, order.request.mask)
-    return encode(order, map_pictures.with_alpha(picture, made, order.maps)), map_pictures.encode(made, order.maps)
+    return encode(order, map_pictures.with_alpha(picture, made, order.maps)), map_pictures.encode(made, order.maps, order.part is not None)
 
 
 def shown(order: Order, picture: np.ndarray) -> np.ndarray:

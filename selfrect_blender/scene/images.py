@@ -174,22 +174,6 @@ def encode(picture: np.ndarray, is_data: bool) -> np.ndarray:
     return pixels.to_blender(picture if is_data else pixels.linear_from_srgb(picture))
 
 
-def new_float_image(name: str, flat: np.ndarray, width: int, height: int, is_data: bool, alpha: bool = False) -> bpy.types.Image:
-    """A new float image with the buffer `flat` (from `encode`), packed into the .blend.
-
-    Its colour space is Blender's own light or Non-Color: a float image that calls itself sRGB would be converted
-    a second time when it is loaded again. alpha: whether its alpha means something; colour is never multiplied by it.
-    """
-    # is_data, not the colour space set afterwards: after that each undo would read the image from its packed file again
-    image = bpy.data.images.new(name, width, height, alpha=alpha, float_buffer=True, is_data=is_data)
-    if alpha:
-        image.alpha_mode = "CHANNEL_PACKED"
-    if not is_data and image.colorspace_settings.name != color_spaces.working():  # Blender 5 calls all new float images Linear Rec.709
-        image.colorspace_settings.name = color_spaces.working()
-    fill(image, flat)
-    return image
-
-
 def fill(image: bpy.types.Image, flat: np.ndarray) -> None:
     """Write a new image's buffer and pack it, so that saving the .blend saves it."""
     image.pixels.foreach_set(flat)

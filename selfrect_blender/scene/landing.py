@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the engine's picture becomes an image again: in the colour space that its reference had, as a float image, packed.
 
+The packed file is made in another thread, since Blender takes half a second to write one of 4096². An image can be made of that file alone,
+which Blender reads when it is first looked at: a moment's work, and exact for data and for Blender's own light.
+
 Blender's float buffers are always its own light. What is packed is the picture in the image's colour space, and Blender converts it when
 it reads the file. But where an artist paints on such an image and packs it, Blender writes its light without converting it back: the
 colours would be wrong when the file is opened again. `mend` sees that, and gives such an image the colour space of what is packed.
@@ -37,9 +40,12 @@ class Landing:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """flat: the buffer, RGBA, bottom row first; in the own space where only Blender can convert it. packed: the file, None: Blender's."""
+    """flat: the buffer, RGBA, bottom row first; in the own space where only Blender can convert it. packed: the file, None: Blender's.
 
-    flat: np.ndarray
+    Where there is a file, flat may be None.
+    """
+
+    flat: np.ndarray | None
     packed: bytes | None
     has_alpha: bool
 
@@ -59,10 +65,10 @@ def buffer(landing: Landing, picture: np.ndarray) -> np.ndarray:
 
 def encoded(landing: Landing, flat: np.ndarray, size: tuple[int, int], has_alpha: bool = False) -> Encoded:
     """What is packed, for a buffer. size: (width, height). Any thread."""
-    if landing.is_data or landing.space.name == landing.light.name or (landing.space.kind == "own" and not landing.own):
-        return Encoded(flat, None, has_alpha)
+    if landing.space.kind == "own" and not landing.own:
+        return Encoded(flat, None, has_alpha)  # only Blender can convert it
     picture = flat.reshape(size[1], size[0], 4)[::-1]
-    if not landing.own:
+    if not (landing.own or _is_buffer(landing)):
         picture = _values(landing, picture)
     return Encoded(flat, exr.encoded(picture if has_alpha else picture[..., :3]), has_alpha)
 
@@ -76,18 +82,19 @@ def land(name: str, made: Encoded, size: tuple[int, int], landing: Landing, part
     """The new image. part: it is a canvas of UDIM tiles."""
     if part:
         return udim.landed(part, name, _tiles(landing, made, size, part), landing.space.name, "CHANNEL_PACKED" if made.has_alpha else "")
-    if landing.is_data or landing.space.name == landing.light.name:
-        return images.new_float_image(name, made.flat, *size, is_data=landing.is_data, alpha=made.has_alpha)
-    image = bpy.data.images.new(name, *size, alpha=made.has_alpha, float_buffer=True)
-    image.colorspace_settings.name = landing.space.name  # before the pixels: it empties the buffer
-    if made.has_alpha:
-        image.alpha_mode = "CHANNEL_PACKED"
-    if landing.own:
-        image.source = "FILE"  # Blender reads the pixels from what is packed, and converts them
-        _pack(image, made.packed)
-        return image
-    images.fill(image, made.flat)
+    if landing.own or _is_buffer(landing):
+        return of_file(name, made, landing)
+    image = _new(name, size, made.has_alpha, landing)
+    images.fill(image, made.flat)  # what Blender would read from the file is off by its own tables of curves
     _pack(image, made.packed or _converted(landing, made, size))
+    return image
+
+
+def of_file(name: str, made: Encoded, landing: Landing) -> bpy.types.Image:
+    """A new image of nothing but the file, which Blender reads, and converts, when it is needed."""
+    image = _new(name, (1, 1), made.has_alpha, landing)
+    image.source = "FILE"
+    _pack(image, made.packed)
     return image
 
 
@@ -117,9 +124,25 @@ def _is_as_packed(image: bpy.types.Image) -> bool:
     return image.packed_file is not None and image.packed_file.size == image.get(_PACKED)
 
 
+def _is_buffer(landing: Landing) -> bool:
+    """Whether the numbers of the buffer are those of the file."""
+    return landing.is_data or landing.space.name == landing.light.name
+
+
+def _new(name: str, size: tuple[int, int], has_alpha: bool, landing: Landing) -> bpy.types.Image:
+    # is_data, not the colour space set afterwards: after that each undo would read the image from its packed file again
+    image = bpy.data.images.new(name, *size, alpha=has_alpha, float_buffer=True, is_data=landing.is_data)
+    if not landing.is_data and image.colorspace_settings.name != landing.space.name:
+        image.colorspace_settings.name = landing.space.name  # before the pixels: it empties the buffer
+    if has_alpha:
+        image.alpha_mode = "CHANNEL_PACKED"
+    return image
+
+
 def _pack(image: bpy.types.Image, file: bytes) -> None:
     image.pack(data=file, data_len=len(file))
-    image[_PACKED] = image.packed_file.size
+    if not image.colorspace_settings.is_data:
+        image[_PACKED] = image.packed_file.size
 
 
 def _tiles(landing: Landing, made: Encoded, size: tuple[int, int], part: udim.Part) -> dict[int, bytes]:
@@ -131,7 +154,7 @@ def _tiles(landing: Landing, made: Encoded, size: tuple[int, int], part: udim.Pa
 
 def _in_space(landing: Landing, picture: np.ndarray) -> np.ndarray:
     """A buffer's picture in the space of the result. Main thread."""
-    if landing.is_data or landing.own or landing.space.name == landing.light.name:
+    if landing.own or _is_buffer(landing):
         return picture
     if landing.space.kind != "own":
         return _values(landing, picture)

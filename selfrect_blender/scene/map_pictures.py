@@ -8,7 +8,7 @@ A normal map whose green points down travels turned up and comes back as it was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -93,10 +93,13 @@ def kept(made: dict[str, np.ndarray], sent: dict[str, list[np.ndarray]], mask: n
     return {name: _kept(picture, sent[name][0], mask) if name in sent else picture for name, picture in made.items()}
 
 
-def encode(made: dict[str, np.ndarray], wanted: Iterable[Wanted]) -> list[Encoded]:
-    """The engine's maps as images will hold them; one that nobody asked for is an estimate. Any thread."""
+def encode(made: dict[str, np.ndarray], wanted: Iterable[Wanted], in_tiles: bool = False) -> list[Encoded]:
+    """The engine's maps as images will hold them; one that nobody asked for is an estimate. Any thread.
+
+    in_tiles: they become UDIM tiles, else files are all that is needed.
+    """
     known = {each.name: each for each in wanted}
-    return [_encode(known.get(name) or _estimate(name), picture) for name, picture in made.items()]
+    return [_encode(known.get(name) or _estimate(name), picture, in_tiles) for name, picture in made.items()]
 
 
 def land(result: bpy.types.Image, encoded: Iterable[Encoded], part: udim.Part | None = None) -> list[bpy.types.Image]:
@@ -106,7 +109,11 @@ def land(result: bpy.types.Image, encoded: Iterable[Encoded], part: udim.Part | 
     for each in encoded:
         wanted = each.wanted
         if not (wanted.of_base and has_alpha):
-            image = landing.land(f"{result.name}_{wanted.name}", each.made, each.size, wanted.lands, part)
+            name = f"{result.name}_{wanted.name}"
+            if each.made.flat is None:
+                image = landing.of_file(name, each.made, wanted.lands)
+            else:
+                image = landing.land(name, each.made, each.size, wanted.lands, part)
             if image not in history.maps_of(result).values():  # else it has got more tiles
                 history.add_map(result, wanted.name, image, wanted.source, wanted.uses)
             landed.append(image)
@@ -138,7 +145,7 @@ def _data() -> landing.Landing:
     return landing.Landing(space, False, space)
 
 
-def _encode(wanted: Wanted, picture: np.ndarray) -> Encoded:
+def _encode(wanted: Wanted, picture: np.ndarray, in_tiles: bool) -> Encoded:
     if picture.shape[2] == 1:
         picture = np.repeat(picture, 4 if wanted.channels == {"A"} else 3, axis=2)
     if wanted.y_down:
@@ -146,6 +153,8 @@ def _encode(wanted: Wanted, picture: np.ndarray) -> Encoded:
         _turn_over(picture)
     size = (picture.shape[1], picture.shape[0])
     made = landing.encoded(wanted.lands, landing.buffer(wanted.lands, picture), size, picture.shape[2] == 4)
+    if made.packed and not in_tiles:
+        made = replace(made, flat=None)
     return Encoded(wanted, made, size)
 
 

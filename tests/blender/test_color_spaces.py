@@ -8,6 +8,7 @@ import importlib
 import bpy
 import numpy as np
 import pytest
+from results import new_result
 
 SPACES = ["sRGB", "Linear Rec.709", "ACEScg", "Linear Rec.2020", "Display P3", "Filmic sRGB", "AgX Base sRGB", "AgX Log", "Non-Color"]
 
@@ -170,7 +171,7 @@ def test_files_of_results_keep_the_numbers_of_their_space(extension, engine, new
 def test_colour_and_alpha_are_written_as_they_are(extension, tmp_path, ending):
     picture = np.random.default_rng(0).random((32, 32, 4), np.float32)
     flat = extension.images.pixels.to_blender(picture)
-    image = extension.images.new_float_image("result", flat, 32, 32, is_data=True, alpha=True)
+    image = new_result("result", flat, 32, 32, is_data=True, alpha=True)
     extension.picture_files.save(image, str(tmp_path / f"result{ending}"))
     opened = bpy.data.images.load(str(tmp_path / f"result{ending}"))
     opened.colorspace_settings.name, opened.alpha_mode = "Non-Color", "CHANNEL_PACKED"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+from results import new_result
 
 CHOICES = {"model": "mini", "device": "cpu", "dtype": "float32", "seed": 7, "settings": {"steps": 12}}
 UI = "bl_ext.user_default.selfrect_blender.selfrect_blender"
@@ -27,7 +28,7 @@ def made(history, extension, pictures):
     for seed in (7, 8):
         flat = np.random.default_rng(seed).random(40 * 36 * 4, np.float32)
         flat[3::4] = 1
-        result = extension.images.new_float_image("bark rectified", flat, 40, 36, is_data=False)
+        result = new_result("bark rectified", flat, 40, 36, is_data=False)
         history.add(pictures.target, result, pictures.reference, {"calls": seed}, {**CHOICES, "seed": seed}, 1.5)
         pixels[result.name] = flat
     return pixels
@@ -86,7 +87,7 @@ def test_survives_save_and_load_bit_by_bit_even_when_nothing_else_uses_the_image
 
 def test_undo_and_redo(history, made, pictures, extension):
     bpy.ops.ed.undo_push(message="before")
-    result = extension.images.new_float_image("third", next(iter(made.values())), 40, 36, is_data=False)
+    result = new_result("third", next(iter(made.values())), 40, 36, is_data=False)
     history.add(target(), result, None, {}, CHOICES, 1)
     bpy.ops.ed.undo_push(message="Rectify")
     bpy.ops.ed.undo()
@@ -131,7 +132,7 @@ def test_a_linked_target_holds_no_entries_and_its_result_is_kept(history, made, 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     with bpy.data.libraries.load(path, link=True) as (_, wanted):
         wanted.images = ["rough"]
-    result = extension.images.new_float_image("mine", next(iter(made.values())), 40, 36, is_data=False)
+    result = new_result("mine", next(iter(made.values())), 40, 36, is_data=False)
     history.add(target(), result, None, {}, CHOICES, 1)
     assert result.use_fake_user
     assert len(target().selfrect.history) == 2

@@ -8,6 +8,7 @@ import importlib
 import bpy
 import numpy as np
 import pytest
+from results import new_result
 
 UI = "bl_ext.user_default.selfrect_blender.selfrect_blender"
 NAMES = {"bark rectified", "bark rectified_normal", "bark rectified_opacity", "bark rectified_emission"}
@@ -24,7 +25,7 @@ def result(extension, new_image):
             flat[:, 3] = 0.1 + 0.9 * ramp  # Blender writes no colour into a TIFF where alpha is 0
             flat[:64, 3] = 0
         full = f"bark rectified_{name}".rstrip("_")
-        maps[name] = extension.images.new_float_image(full, flat.ravel(), 64, 64, is_data=is_data, alpha=name == "opacity")
+        maps[name] = new_result(full, flat.ravel(), 64, 64, is_data=is_data, alpha=name == "opacity")
     made = maps.pop("")
     for name, image in maps.items():
         extension.history.add_map(made, name, image, "", "")
