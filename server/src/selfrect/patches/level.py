@@ -14,6 +14,7 @@ from .leaning import pose_prices
 from .meeting import bridges
 from .nearest import Search, allowed_middles, descriptors, pad, patch_basis, variance_of
 from .resizing import resized, resized_part, size_of
+from .seams import cut, offers
 from .sources import Pose, Sources, make_sources
 from .start import grown, quilt
 from .usage import Usage
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 ENOUGH = 2e-4  # of the variance: what is nearer needs no better match
 _PRICE = 0.03  # of the variance: what a place costs that is used twice as often as the average
 _MOST_USED = 10.0
+_GOING_ON = 0.25  # of the shorter side: how far around a piece it may go on in the first layout
+_JOINT = 0.02  # of the variance: what a cut costs where both sides agree
+_WANTED = 2.0  # a good cut is no reason to leave a reference or pose that is wanted
 _EVENLY = 64  # of sorted patches, that are compared
 
 
@@ -55,7 +59,7 @@ class Level:
         self.prices = None if leaning is None else leaning.prices()[self.sources.references]
         expected = None if leaning is None else leaning.expected([r.shape[1] * r.shape[2] for r in references])
         self.usage, self._used, self.poses = Usage(self.sources, references, expected), None, len(poses)
-        self._grown = torch.full(self.size, -1, device=given.target.device)
+        self._grown = self._pieces = torch.full(self.size, -1, device=given.target.device)
         self.guide, self.placed = resized_part(given.target, given.placed, self.size)
         self.kept = given.kept(self.size)
         self._opened = None if given.opened is None else resized(given.opened[None].float(), self.size)[0] > 0
@@ -84,11 +88,34 @@ class Level:
                 () if self._opened is None else bridges(self._opened, block, self.given.wrap),
             )  # fmt: skip
             matches = torch.where(self._grown >= 0, self._grown, matches)
+            picture, matches = self._cut_anew(picture, matches, block)
         picture, matches = self.keep(picture), matches.reshape(-1)
         at = (matches < 0).nonzero()[:, 0]
         if len(at):
             matches[at] = self.search(picture, self.theirs).exhaustive(at)[0]
         return picture, matches.view(self.size)
+
+    def _cut_anew(self, picture: torch.Tensor, matches: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same pieces and blocks with other borders, where they agree. matches (h, w): −1 for what is placed, whose picture stays."""
+        background = matches >= 0
+        if not bool(background.any()):
+            return picture, matches
+        search = self.search(picture, self.theirs)
+        offered = offers([(self._pieces, round(_GOING_ON * min(self.size))), (matches, block // 2)], search, self.given.wrap)
+        often = self.usage.of(torch.cat([self._pieces[self._pieces >= 0], matches[background]]), self.options.patch)
+        prices = torch.stack([self._price(one.clamp_min(0), often.reshape(-1)) for one in offered])
+        chosen = cut(offered, prices, search, float(_JOINT * self.variance), self.given.wrap, self.alive)
+        chosen = torch.where(background, torch.where(chosen < 0, matches, chosen), self._pieces)
+        return torch.where(background, self.colours[chosen.clamp_min(0)].permute(2, 0, 1), picture), chosen
+
+    def _price(self, matches: torch.Tensor, often: torch.Tensor) -> torch.Tensor:
+        """(h, w): of matches (h, w), besides their patches. often (S·h·w,): how often each place is used, 1 as expected."""
+        price = self.weight.view(self.size) * (self.colours[matches] - self.guide.permute(1, 2, 0)).square().sum(-1)
+        price = price + (often[matches] - 1).clamp(0, _MOST_USED) * (self.options.evenness * _PRICE * self.variance)
+        if self.prices is None:
+            return price
+        lean = self._prices_of_places().gather(0, (matches // self.sources.valid[0].numel())[None])[0]
+        return price + lean * (_WANTED * self.variance)
 
     def hold(self, picture: torch.Tensor) -> None:
         """Of a first layout, what lies across edges that do not meet counts as if it were placed.
@@ -107,15 +134,15 @@ class Level:
         found: how many of the poses are those of pieces; the others were asked for. growth: px around a piece that are as around the
         place where it was cut.
         """
-        outside = pad((self.placed <= 0.5)[None, None].float(), self.options.patch // 2, self.given.wrap)
-        inner = 1 - F.max_pool2d(outside, self.options.patch, stride=1)[0, 0]
-        at = (inner.reshape(-1) > 0.5).nonzero()[:, 0]
+        inner = self.inner()
+        at = inner.reshape(-1).nonzero()[:, 0]
         if not len(at):
             return
         matches = self.search(self.guide, self.theirs).exhaustive(at)[0]
         self._used = torch.bincount(self.usage.place[matches], minlength=self.usage.places)
         of_each = torch.full((inner.numel(),), -1, device=at.device)
         of_each[at] = matches
+        self._pieces = of_each.view(self.size)
         if growth:
             self._grown = grown(of_each.view(self.size), self.placed > 0.5, self.sources, growth + self.options.patch // 2, self.given.wrap)
             if self._opened is not None:  # what was let go would come back
@@ -128,6 +155,17 @@ class Level:
         prices[found:] = 0
         prices *= self.placed <= 0.5
         self.prices = self._combined(prices.flatten(1).repeat(len(self.given.references), 1))
+
+    def inner(self) -> torch.Tensor:
+        """(h, w) bool: the middles of patches that are placed as a whole."""
+        outside = pad((self.placed <= 0.5)[None, None].float(), self.options.patch // 2, self.given.wrap)
+        return F.max_pool2d(outside, self.options.patch, stride=1)[0, 0] < 0.5
+
+    def detail(self) -> torch.Tensor:
+        """(h, w): how far the target's patches are from even ones, in the units of the search's distances."""
+        around = pad(torch.cat([self.guide, self.guide.square()])[None], self.options.patch // 2, self.given.wrap)
+        mean, squares = F.avg_pool2d(around, self.options.patch, stride=1)[0].split(len(self.guide))
+        return (squares - mean.square()).sum(0).clamp_min(0) * self.options.patch**2
 
     def _combined(self, prices: torch.Tensor) -> torch.Tensor:
         return prices if self.prices is None else prices + self.prices

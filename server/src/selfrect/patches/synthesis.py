@@ -25,6 +25,7 @@ SEARCHED = 1280 * 1280  # px: at larger levels matches are only enlarged, so tha
 _SOURCES = 12e6  # px of all sources together
 _SIZES = (0.5, 0.71, 1.41, 2.0)  # that pieces are looked for at
 _TRIED = 2  # rounds after which the best of the layouts is chosen
+_DETAIL = 0.15  # of the detail of a patch: it may be as far from the references', for it was turned, and resampled
 _JOINT, _LEAST_JOINT = 2.0, 0.01  # from how many times the median distance on, plus a part of the variance, pieces do not fit
 
 
@@ -215,8 +216,11 @@ class _Run:
         if not bool(placed.any()):
             return torch.ones_like(self.given.placed)
         self.given = let_go(self.given, level.guide, placed, unlike, self.options.seed)
-        limit = _JOINT * unlike[placed].median() + _LEAST_JOINT * level.variance
-        whole = -F.max_pool2d(-1 / (1 + (unlike / limit) ** 2)[None], self.options.patch, stride=1, padding=self.options.patch // 2)
+        inner = level.inner()  # patches across the border of a piece are no measure of it
+        usual = unlike[inner if bool(inner.any()) else placed].median()
+        limit = _JOINT * usual + _LEAST_JOINT * level.variance + _DETAIL * level.detail()
+        whole = torch.where(inner, 1 / (1 + (unlike / limit) ** 2), 1.0)
+        whole = -F.max_pool2d(-whole[None], self.options.patch, stride=1, padding=self.options.patch // 2)
         return resized(whole, tuple(self.given.placed.shape))[0]
 
     def _most_poses(self, scale: float) -> int:

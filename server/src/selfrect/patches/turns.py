@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from .nearest import Search, allowed_middles, descriptors, patch_basis
+from .nearest import Search, allowed_middles, descriptors, patch_basis, variance_of
 from .sources import Pose, make_sources
 
 _ASKED = 800  # placed pixels that are looked for
 _PATCH, _DIMENSIONS = 9, 24
 _ROUGH, _FINE = 15, 5  # degrees
 _MOST = 10
-_GAIN = 0.05  # of what is left unexplained: less is no reason for one more turn
+_GAIN = 0.02  # of what is left unexplained: less is no reason for one more turn
+_OF_ALL = 0.06, 0.12  # of what all turns together would explain, among rough ones and in the end: the same
 _APART = 10  # degrees between two turns: nearer ones are one turn, resampled in two ways
-_PLAINLY = 0.01  # of the pixels that are looked for must be plainly nearer in a pose than in the others
+_PLAINLY = 0.005  # of the pixels that are looked for must be plainly nearer in a pose than in the others
 _ROOM = 64  # places of patches that a scaled reference must have at least
 
 
@@ -45,12 +46,12 @@ def find_poses(
     at = at[torch.randperm(len(at), generator=generator)[:_ASKED].to(at.device)]
     ways = [(mirrored, scale) for mirrored in ((False, True) if flips else (False,)) for scale in (1.0, *scales)]
     rough = [Pose(math.radians(a), *way) for way in ways for a in range(0, 360, _ROUGH)]
-    rough, _ = _explain(target, at, references, opaque, rough, generator, alive)
+    rough, _ = _explain(target, at, references, opaque, rough, _OF_ALL[0], generator, alive)
     near = sorted({((round(math.degrees(a)) + d) % 360, *way) for a, *way in rough for d in (-_FINE, 0, _FINE)})
-    return _explain(target, at, references, opaque, [Pose(math.radians(a), *way) for a, *way in near], generator, alive)
+    return _explain(target, at, references, opaque, [Pose(math.radians(a), *way) for a, *way in near], _OF_ALL[1], generator, alive)
 
 
-def _explain(target, at, references, opaque, poses, generator, alive) -> tuple[list[Pose], float]:
+def _explain(target, at, references, opaque, poses, of_all, generator, alive) -> tuple[list[Pose], float]:
     """The fewest of the poses that explain the pixels `at` about as well as all of them, and what they leave unexplained."""
     upright = make_sources(references, [0.0], opaque)
     size = min(_PATCH, (min(min(r.shape[1:]) for r in references) - 1) // 2 * 2 + 1)
@@ -64,7 +65,7 @@ def _explain(target, at, references, opaque, poses, generator, alive) -> tuple[l
             far.append(ours.new_full(at.shape, 1e9))
             continue
         far.append(Search(ours, descriptors(sources.pictures, basis, valid=sources.valid), allowed, generator, alive).exhaustive(at)[1])
-    variance = float(descriptors(upright.pictures, basis)[allowed_middles(upright.valid, size)].var(0).sum().clamp_min(1e-9))
+    variance = float(variance_of(descriptors(upright.pictures, basis), allowed_middles(upright.valid, size)).clamp_min(1e-9))
     far = torch.stack(far) / variance  # (poses, n)
     best = far.amin(0).mean()
     chosen = [int(far.mean(1).argmin())]
@@ -72,7 +73,8 @@ def _explain(target, at, references, opaque, poses, generator, alive) -> tuple[l
         left = torch.minimum(far, far[chosen].amin(0)).mean(1)
         left[[n for n, pose in enumerate(poses) if any(_alike(pose, poses[c]) for c in chosen)]] = torch.inf
         now, following = far[chosen].amin(0).mean(), int(left.argmin())
-        if now <= 1.1 * best + 0.0005 or not now - left[following] >= _GAIN * now + 0.0002:
+        least = torch.maximum(_GAIN * now + 0.0002, of_all * (now - best))
+        if now <= 1.1 * best + 0.0005 or not now - left[following] >= least:
             break
         chosen.append(following)
     chosen = [chosen[k] for k in _needed(far[chosen])]
