@@ -151,7 +151,8 @@ def encode(order: Order, picture: np.ndarray) -> landing.Encoded:
     flat = landing.buffer(order.landing, picture)
     if order.outside:
         order.outside.restore(flat)
-    return landing.encoded(order.landing, flat, order.size, picture.shape[2] == 4)
+    made = landing.encoded(order.landing, flat, order.size, picture.shape[2] == 4)
+    return replace(made, thumbnail=landing.thumbnail(order.landing, flat, order.size))
 
 
 def encode_all(
@@ -184,6 +185,7 @@ def land(
     target, reference = (bpy.data.images.get(name) for name in (order.target_name, order.reference_name))
     if history.find(image) is None:  # else it has got more tiles
         history.add(target, image, reference, record or {}, order.choices, seconds)
+    landing.show_thumbnail(image, made.thumbnail)
     return image
 
 

@@ -94,7 +94,6 @@ def add(
     gone or lies in another file cannot hold entries; its result gets the fake user then.
     """
     global _adding
-    result.preview_ensure()
     if target is None or target.library:
         result.use_fake_user = True
         return

@@ -17,10 +17,12 @@ import bpy
 import numpy as np
 from bpy.app.handlers import persistent
 
+from ..edit import sampling
 from ..host import exr, pixels
 from . import color_spaces, images, udim
 from .color_spaces import Space
 
+_THUMBNAIL = 256  # pixels of its longer side, as Blender has them
 _PACKED = "selfrect_packed"  # on an image: how long the file is that we packed
 
 
@@ -42,12 +44,13 @@ class Landing:
 class Encoded:
     """flat: the buffer, RGBA, bottom row first; in the own space where only Blender can convert it. packed: the file, None: Blender's.
 
-    Where there is a file, flat may be None.
+    Where there is a file, flat may be None. thumbnail: (h, w, 4) display values, bottom row first, of a result that is listed.
     """
 
     flat: np.ndarray | None
     packed: bytes | None
     has_alpha: bool
+    thumbnail: np.ndarray | None = None
 
 
 def of(reference: bpy.types.Image, own: str) -> Landing:
@@ -122,6 +125,24 @@ def mend(*_: object) -> None:
 
 def _is_as_packed(image: bpy.types.Image) -> bool:
     return image.packed_file is not None and image.packed_file.size == image.get(_PACKED)
+
+
+def show_thumbnail(image: bpy.types.Image, thumbnail: np.ndarray) -> None:
+    """Let lists show the image with it. Blender's own, made later, is too dark in 5.2, where a float image is called sRGB."""
+    preview, size = image.preview_ensure(), thumbnail.shape[1::-1]
+    for kind in ("icon", "image"):
+        setattr(preview, f"{kind}_size", size)
+        getattr(preview, f"{kind}_pixels_float").foreach_set(np.ascontiguousarray(thumbnail).reshape(-1))
+
+
+def thumbnail(landing: Landing, flat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Of a buffer: (h, w, 4) display values, bottom row first. Any thread."""
+    factor = max(-(-max(size) // _THUMBNAIL), 1)
+    width, height = (max(side // factor * factor, 1) for side in size)  # the rest of a block would be dark
+    small = sampling.reduced(flat.reshape(size[1], size[0], 4)[:height, :width], factor)
+    if not (landing.is_data or landing.own):
+        small = pixels.srgb_from_linear(color_spaces.applied(landing.light.to_rec709, small))
+    return np.clip(small, 0, 1)
 
 
 def _is_buffer(landing: Landing) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 import bpy
 
 from ..scene import history
-from . import places
+from . import engine_settings, places
 from .text import draw_text, duration
 from .translations import say
 
@@ -78,7 +78,7 @@ def picture_of(image: bpy.types.Image | None) -> int:
 def _draw_entry(context: bpy.types.Context, layout: bpy.types.UILayout, entry: history.SelfrectEntry) -> None:
     if picture_of(entry.image):
         layout.template_icon(picture_of(entry.image), scale=_LARGE)
-    draw_text(context, layout, _summary(history.settings_of(entry)))
+    draw_text(context, layout, summary(entry))
     column = layout.column(align=True)
     column.operator("selfrect.recall_result", icon="LOOP_BACK")
     row = column.row(align=True)
@@ -97,12 +97,25 @@ def _when(entry: history.SelfrectEntry) -> str:
     return " · ".join(part for part in (day, duration(entry.seconds)) if part)
 
 
-def _summary(choices: dict) -> str:
-    """Model, seed and the engine's own settings in one sentence, as they would be typed."""
-    own = choices.get("settings")
+def summary(entry: history.SelfrectEntry) -> str:
+    """Model, seed, and those of the engine's own settings that are not as published, in one sentence."""
+    choices, own = history.settings_of(entry), history.engine_settings_of(entry)
     parts = [str(choices.get("model", "")), say("seed {number}", number=choices.get("seed", 0))]
-    parts += [f"{name} {value}" for name, value in own.items()] if isinstance(own, dict) else []
+    for setting in engine_settings.current():
+        value = own.get(setting["name"], setting["default"])
+        if value != setting["default"]:
+            title = bpy.app.translations.pgettext_iface(setting["title"])
+            parts.append(title if value is True else f"{title} {_told(value)}")
     return ", ".join(part for part in parts if part)
+
+
+def _told(value) -> str:
+    """A setting's value as the panel has it."""
+    if isinstance(value, list):
+        return " ".join(map(_told, value))
+    if isinstance(value, str):
+        return bpy.app.translations.pgettext_iface(value.capitalize())
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 PANELS = places.sidebar_panels(_Results, "results", parent=True)

@@ -39,7 +39,10 @@ class _Maps:
         draw_text(context, layout, "" if found else _none_found(reference), icon="INFO")
         declared = {setting["name"] for setting in engine_settings.current()}
         for name in (name for name in SETTINGS if name in declared):
-            layout.prop(context.scene.selfrect_settings, name)
+            if name == "estimate":  # its title is too long for a sidebar
+                layout.prop(context.scene.selfrect_settings, name, text="Estimate")
+            else:
+                layout.prop(context.scene.selfrect_settings, name)
         if choices.result:
             _draw_made(layout, [item for item in choices.result.selfrect.maps if item.image])
 

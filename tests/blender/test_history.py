@@ -75,6 +75,25 @@ def test_a_rectification_enters_itself(history, extension, engine, pictures):
     assert set(history.settings_of(entry)["settings"]) == {setting["name"] for setting in extension.engine_settings.current()}
 
 
+def test_a_result_is_listed_with_its_picture(history, extension, sent, pictures, new_image):
+    """Display values, whatever Blender makes of float images itself."""
+    pictures.target = new_image(600, 40, "wide", color=0.5)[0]
+    bpy.ops.selfrect.rectify()
+    preview = pictures.result.preview
+    assert tuple(preview.image_size) == (200, 13)
+    shown = np.empty(200 * 13 * 4, np.float32)
+    preview.image_pixels_float.foreach_get(shown)
+    np.testing.assert_allclose(shown.reshape(-1, 4), np.tile([0.5, 0.5, 0.5, 1], (13 * 200, 1)), atol=1 / 255)
+
+
+def test_the_list_tells_what_was_not_as_published(history, extension, sent, pictures):
+    panel = importlib.import_module(f"{UI}.ui.history_panel")
+    own = bpy.context.scene.selfrect_settings
+    own.tile_x, own.scales, own.patches = True, "0.5 2", "off"
+    bpy.ops.selfrect.rectify(seed=3)
+    assert panel.summary(history.entries(pictures.target)[0]) == "mini, seed 3, Scales 0.5 2, Patches Off, Tile X"
+
+
 def test_survives_save_and_load_bit_by_bit_even_when_nothing_else_uses_the_images(history, made, pictures, tmp_path):
     pictures.target = pictures.result = pictures.reference = None
     reload(tmp_path)
