@@ -19,7 +19,7 @@ import plain_way  # noqa: E402
 import subjects  # noqa: E402
 import torch  # noqa: E402
 from selfrect import device as devices  # noqa: E402
-from selfrect.engines.self_rectification.kv_injection import KeyValues, Offered  # noqa: E402
+from selfrect.engines.self_rectification.kv_injection import Offered  # noqa: E402
 from selfrect.engines.self_rectification.network import Network  # noqa: E402
 from selfrect.models.loading import load_model  # noqa: E402
 from selfrect.progress import Progress  # noqa: E402
@@ -59,7 +59,7 @@ def of_ours(
     network = Network(loaded, 50, 2, Progress(lambda *_, **__: None, 1))
     z = torch.randn(1, loaded.unet.config.in_channels, *_latent(model, side), device=loaded.device)
     own = network.key_values(z, 25)
-    kept = [KeyValues({name: (k.clone(), v.clone()) for name, (k, v) in own.layers.items()}) for _ in range(kept_steps)]
+    kept = [own.moved(torch.clone) for _ in range(kept_steps)]
 
     def call(kind: str):
         if kind == "plain":

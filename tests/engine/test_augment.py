@@ -84,8 +84,8 @@ def test_nothing_attends_to_the_corners():
     assert bool(copy.shown[8, 8])
     assert not bool(copy.shown[0, 0])
     numbers = {f"level{n}": torch.arange(tokens).view(1, -1, 1).float() for n, tokens in ((0, 256), (1, 64))}
-    only = KeyValues({name: (x, x) for name, x in numbers.items()}).only(copy.shown)
-    kept = [only.layers[name][0].flatten().long() for name in numbers]
+    only = KeyValues(numbers).only(copy.shown)
+    kept = [only.layers[name].flatten().long() for name in numbers]
     assert torch.equal(kept[0], copy.shown.flatten().nonzero()[:, 0])
     coarse = [bool(copy.shown[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].all()) for y in range(8) for x in range(8)]
     assert kept[1].tolist() == [n for n, whole in enumerate(coarse) if whole]

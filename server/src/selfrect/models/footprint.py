@@ -33,16 +33,16 @@ class Footprint:
         return int((skips + working) * self.bytes * batch * MARGIN) + self._scores(tokens, slices)
 
     def key_values(self, size: tuple[int, int]) -> int:
-        """Keys and values of one reference at one step, all injected layers."""
+        """Keys and values of one reference at one step, all injected layers, as the states that they are made from."""
         layers = (self.layers if isinstance(self.layers, int) else max(self.layers)) + 1
-        return sum(2 * layers * self.channels[level] * _tokens(size, level) for level in self.injected) * self.bytes
+        return sum(layers * self.channels[level] * _tokens(size, level) for level in self.injected) * self.bytes
 
     def joined_attention(self, size: tuple[int, int], references: list[tuple[int, int]]) -> int:
-        """A second copy of all references' keys and values in one layer, laid by heads for the kernel."""
+        """Of all references in one layer: states, keys and values made from them, and these once more, laid by heads for the kernel."""
         if not self.injected:
             return 0
         level = min(self.injected)
-        return int(4 * self.channels[level] * sum(_tokens(r, level) for r in references) * self.bytes * MARGIN)
+        return int(5 * self.channels[level] * sum(_tokens(r, level) for r in references) * self.bytes * MARGIN)
 
     def codec_call(self, size: tuple[int, int], tile: int | None) -> int:
         """Decoding a latent (h, w), or encoding the picture of it; float32."""

@@ -73,21 +73,20 @@ class Keeping:
     def key_values(self, image: str, item: Item, layers: int) -> KeyValues | None:
         """As they lie, on the device or in RAM."""
         tensors = self.store.get(self.item(image, item))
-        found = KeyValues.of(tensors) if tensors else None
-        return found if found and len(found.layers) == layers else None
+        return KeyValues(tensors) if tensors and len(tensors) == layers else None
 
     def keep_key_values(self, image: str, item: Item, key_values: KeyValues) -> KeyValues:
         """The same, where they wait until they are wanted again."""
         waiting = key_values.moved(self._mover.to_ram) if self._in_ram else key_values
-        self.store.put(self.item(image, item), waiting.tensors(), disk=budgets.key_values_on_disk())
+        self.store.put(self.item(image, item), waiting.layers, disk=budgets.key_values_on_disk())
         return waiting
 
     def bring(self, key_values: KeyValues) -> Callable[[], KeyValues]:
         """Begin to bring waiting keys and values to the device; what comes back waits for them."""
         if self._mover is None:
             return lambda: key_values.moved(lambda x: x.to(self._device))
-        coming = self._mover.prefetch(list(key_values.tensors().values()))
-        return lambda: KeyValues.of(dict(zip(key_values.tensors(), coming.get(), strict=True)))
+        coming = self._mover.prefetch(list(key_values.layers.values()))
+        return lambda: KeyValues(dict(zip(key_values.layers, coming.get(), strict=True)))
 
 
 def fingerprint(model: Model) -> str:

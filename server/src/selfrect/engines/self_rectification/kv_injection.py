@@ -24,9 +24,13 @@ from .windows import Box
 
 
 class KeyValues:
-    """Keys and values of some layers by name, each (B, tokens, channels); several images lie one after the other in tokens."""
+    """Keys and values of some layers by name, as the states (B, tokens, C) that a layer makes both from.
 
-    def __init__(self, layers: dict[str, tuple[torch.Tensor, torch.Tensor]] | None = None):
+    That is half of what they take themselves, in memory and on disk, for a hundredth of a call: two matrix products a layer. Several
+    images lie one after the other in tokens.
+    """
+
+    def __init__(self, layers: dict[str, torch.Tensor] | None = None):
         self.layers = layers if layers is not None else {}
 
     @classmethod
@@ -34,38 +38,27 @@ class KeyValues:
         """All together, concatenated along tokens: one softmax then runs over all of them."""
         if len(parts) == 1:
             return parts[0]
-        names = parts[0].layers
-        return cls({name: tuple(torch.cat([part.layers[name][k] for part in parts], 1) for k in (0, 1)) for name in names})
+        return cls({name: torch.cat([part.layers[name] for part in parts], 1) for name in parts[0].layers})
 
     def tokens(self) -> dict[str, int]:
         """How many there are in each layer."""
-        return {name: key.shape[1] for name, (key, _) in self.layers.items()}
+        return {name: states.shape[1] for name, states in self.layers.items()}
 
     def only(self, shown: torch.Tensor | None) -> KeyValues:
         """Of one picture those of the places (h, w) that are shown, latent pixels; None: all. In coarse layers whole places count."""
         if shown is None:
             return self
         at = {tokens: places_shown(shown, tokens) for tokens in set(self.tokens().values())}
-        return KeyValues({name: (k[:, at[k.shape[1]]], v[:, at[k.shape[1]]]) for name, (k, v) in self.layers.items()})
+        return KeyValues({name: states[:, at[states.shape[1]]] for name, states in self.layers.items()})
 
     def of_each(self) -> list[KeyValues]:
         """Of each picture of the batch its own."""
-        count = len(next(iter(self.layers.values()))[0])
-        return [KeyValues({name: (k[b : b + 1], v[b : b + 1]) for name, (k, v) in self.layers.items()}) for b in range(count)]
+        count = len(next(iter(self.layers.values())))
+        return [KeyValues({name: states[b : b + 1] for name, states in self.layers.items()}) for b in range(count)]
 
     def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> KeyValues:
         """The same, somewhere else."""
-        return KeyValues({name: (move(key), move(value)) for name, (key, value) in self.layers.items()})
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """By one name each, as they are kept."""
-        return {f"{name}.{part}": x for name, pair in self.layers.items() for part, x in zip(("key", "value"), pair, strict=True)}
-
-    @classmethod
-    def of(cls, tensors: dict[str, torch.Tensor]) -> KeyValues:
-        """The way back."""
-        names = [name.removesuffix(".key") for name in tensors if name.endswith(".key")]
-        return cls({name: (tensors[f"{name}.key"], tensors[f"{name}.value"]) for name in names})
+        return KeyValues({name: move(states) for name, states in self.layers.items()})
 
 
 @dataclass(frozen=True)
@@ -103,11 +96,10 @@ class Record:
         self.into, self.stop_after = KeyValues(), stop_after
 
     def exchange(self, attn: Attention, layer: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        pair = attn.to_k(x), attn.to_v(x)
-        self.into.layers[layer] = pair
+        self.into.layers[layer] = x
         if len(self.into.layers) == self.stop_after:
             raise Enough
-        return pair
+        return attn.to_k(x), attn.to_v(x)
 
     def attend(self, layer: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
         return attention(query, key, value, scale)
@@ -120,7 +112,8 @@ class Inject:
         self.source = source
 
     def exchange(self, attn: Attention, layer: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.source.key_values.layers[layer]
+        states = self.source.key_values.layers[layer]
+        return attn.to_k(states), attn.to_v(states)
 
     def attend(self, layer: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
         bias = self.source.bias(layer, query.shape[2])
