@@ -68,8 +68,11 @@ class Correspondence:
         """Those that there are, the most used first."""
         plain = torch.zeros_like(self.angle)
         mirrored, scale = plain if self.mirrored is None else self.mirrored, plain + 1 if self.scale is None else self.scale
-        every, often = torch.stack([self.angle, mirrored, scale], -1).reshape(-1, 3).unique(dim=0, return_counts=True)
-        return [Pose(angle, bool(mirrored), scale) for angle, mirrored, scale in every[often.argsort(descending=True)].tolist()]
+        angle, scale = (part.contiguous().view(torch.int32).long() for part in (self.angle, torch.where(mirrored > 0, -scale, scale)))
+        every, often = ((angle << 32) | (scale & 0xFFFFFFFF)).unique(return_counts=True)  # as one number each, which is quickly sorted
+        angles, scales = (part.int().view(torch.float32).tolist() for part in (every >> 32, (every << 32) >> 32))
+        order = often.argsort(descending=True, stable=True).tolist()
+        return [Pose(angles[k], scales[k] < 0, abs(scales[k])) for k in order]
 
     def continuity(self, wrap: tuple[bool, bool] = (False, False)) -> float:
         """The part of all neighbours that go on in the same piece of a reference, to half a pixel. wrap: edges that go around."""

@@ -15,7 +15,7 @@ import torch
 
 from .coherence import coherent
 from .correspondence import Correspondence, enlarged
-from .nearest import Search, allowed_middles, descriptors, patch_basis
+from .nearest import Search, allowed_middles, descriptors, patch_basis, variance_of
 from .resizing import finer, resized, scales_of, size_of
 from .sources import Pose, make_sources
 from .subpixel import moved
@@ -28,6 +28,7 @@ _COARSEST = 48  # px of the shorter side
 _PATCH, _DIMENSIONS = 7, 24
 _AT_JOINTS = 3  # px, of the patches that say where pieces are joined
 _ROUNDS = (4, 2)  # of the search, coarsest and finer levels
+_ROUNDS_KNOWN = 1  # where each pixel has its match already
 _JOINT, _DIFFERENCE = 0.05, 0.3  # of the variance of patches: what joints cost, and differences there as large as the colours' spread
 _ENOUGH = 2e-4  # of the variance: what is nearer needs no better match
 
@@ -87,7 +88,8 @@ class _Run:
                 matches = finer(matches, before, level.sources.shape, level.size)
             else:
                 matches = level.anew() if start is None else level.of(start)
-            matches = level.improved(matches, _ROUNDS[number > 0])
+            known = start is not None and start.x.shape == level.size
+            matches = level.improved(matches, _ROUNDS_KNOWN if known else _ROUNDS[number > 0])
             before = level.sources.shape
         matches = level.calmed(matches)
         return level.field(matches)
@@ -128,7 +130,7 @@ class _Level:
         basis = patch_basis(pictures, allowed, patch, _DIMENSIONS)
         theirs = descriptors(pictures, basis, valid=self.sources.valid)
         ours = descriptors(self.result[None], basis, self.wrap)[0]
-        return Search(ours, theirs, allowed, self.run.generator, self.run.alive), float(theirs[allowed].var(0).sum())
+        return Search(ours, theirs, allowed, self.run.generator, self.run.alive), float(variance_of(theirs, allowed))
 
     def anew(self) -> torch.Tensor:
         """Each patch compared with all."""

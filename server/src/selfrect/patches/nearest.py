@@ -16,13 +16,14 @@ _STEPS = (8, 4, 2, 1)  # px from which neighbours hand over their matches, as in
 _AT_ONCE = {"cpu": 1 << 14}  # pixels whose descriptors are gathered together: so many stay in a processor's cache
 _MANY = 1 << 18  # on any other device
 _TILE = 1024  # places that are compared with at once
+_ENOUGH = 1 << 16  # places whose descriptors say how far all vary
 _BAND = 32  # px: rows, and steps of columns, in which what is nobody's is left out
 
 
 class Search:
     """From the pixels of one picture (H, W) to those of the sources (S, h, w).
 
-    ours (H, W, D), theirs (S, h, w, D): descriptors. allowed (S, h, w): which pixels may be matched. alive: called often; may raise.
+    ours (H, W, D), theirs (S, h, w, D): descriptors, of any precision. allowed (S, h, w): which pixels may be matched. alive: called often; may raise.
     """
 
     def __init__(self, ours, theirs, allowed, generator: torch.Generator, alive: Callable[[], None] = lambda: None):
@@ -50,12 +51,13 @@ class Search:
 
     def patch_distance(self, matches: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
         """Squared, of the patches alone, of the pixels `at` (n,) or of all, (n,)."""
-        found = self.ours.new_empty(len(matches))
+        found = torch.empty(len(matches), device=matches.device)
         at_once = _AT_ONCE.get(found.device.type, _MANY)
         for first in range(0, len(matches), at_once):
             part = slice(first, first + at_once)
             ours = self.ours[part] if at is None else self.ours.index_select(0, at[part])
-            torch.sum((self.theirs.index_select(0, matches[part]) - ours).square_(), 1, out=found[part])
+            theirs = self.theirs.index_select(0, matches[part])
+            torch.sum((theirs.float() - ours.float()).square_(), 1, out=found[part])
         return found
 
     def distance(self, matches: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
@@ -94,22 +96,23 @@ class Search:
     def exhaustive(self, at: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The best match of the pixels `at` (n,) by their patches, and by leaning, compared with every place, and its distance."""
         theirs, tiles = self.theirs.index_select(0, self.places), self._tiles()
-        squares = theirs.square().sum(1)
+        squares = [theirs[tile].float().square_().sum(1) for _, tile in tiles]
         found, far = [], []
 
-        def compared(some: torch.Tensor, source: int, tile: slice) -> torch.Tensor:
-            far = torch.addmm(squares[tile], self.ours.index_select(0, some), theirs[tile].T, alpha=-2)
+        def compared(some: torch.Tensor, number: int) -> torch.Tensor:
+            source, tile = tiles[number]
+            far = torch.addmm(squares[number], self.ours.index_select(0, some).float(), theirs[tile].float().T, alpha=-2)
             return far if self._lean is None else far.add_(self._lean[source].expand(self.height * self.width)[some, None])
 
         for some in at.split(_TILE // 2):
             self.alive()
-            least, where = torch.stack([compared(some, *tile).amin(1) for tile in tiles]).min(0)
+            least, where = torch.stack([compared(some, number).amin(1) for number in range(len(tiles))]).min(0)
             matches = torch.empty_like(some)
             for number in where.unique().tolist():  # which place of the tile it was, for those alone whose it is
                 mine = (where == number).nonzero()[:, 0]
-                matches[mine] = self.places[tiles[number][1]][compared(some[mine], *tiles[number]).argmin(1)]
+                matches[mine] = self.places[tiles[number][1]][compared(some[mine], number).argmin(1)]
             found.append(matches)
-            far.append((least + self.ours.index_select(0, some).square().sum(1)).clamp_min(0))
+            far.append((least + self.ours.index_select(0, some).float().square_().sum(1)).clamp_min(0))
         return torch.cat(found), torch.cat(far)
 
     def _tiles(self) -> list[tuple[int, slice]]:
@@ -154,8 +157,13 @@ class Search:
     def _handed_over(self, matches, at, dy: int, dx: int) -> tuple[torch.Tensor, torch.Tensor]:
         """What the neighbours at (−dy, −dx) match, moved by (dy, dx). Around the edges of the picture, where it does no harm."""
         theirs = matches.view(self.height, self.width).roll((dy, dx), (0, 1)).view(-1).index_select(0, at)
-        allowed = _shifted(self.allowed.view(self.shape), dy, dx).view(-1)
-        return theirs + (dy * self.shape[2] + dx), allowed.index_select(0, theirs)
+        return theirs + (dy * self.shape[2] + dx), self.to_allowed(dy, dx).index_select(0, theirs)
+
+    def to_allowed(self, dy: int, dx: int) -> torch.Tensor:
+        """(S·h·w,) bool: from where one comes to an allowed place of the same source when one moves by (dy, dx)."""
+        allowed, (_, height, width) = self.allowed.view(self.shape), self.shape
+        allowed = F.pad(allowed, (max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)))[:, max(dy, 0) :, max(dx, 0) :]
+        return allowed[:, :height, :width].reshape(-1)
 
     def _anywhere(self, count: int) -> torch.Tensor:
         return self.places[self._random(0, len(self.places), (count,))]
@@ -177,25 +185,18 @@ class Search:
         return (rest // height * height + y.clamp(0, height - 1)) * width + x.clamp(0, width - 1), inside
 
 
-def _shifted(allowed: torch.Tensor, dy: int, dx: int) -> torch.Tensor:
-    """(S, h, w) bool: from where one comes to an allowed place of the same source when one moves by (dy, dx)."""
-    return F.pad(allowed, (max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)))[:, max(dy, 0) :, max(dx, 0) :][
-        :, : allowed.shape[1], : allowed.shape[2]
-    ].contiguous()
-
-
 def descriptors(
     pictures: torch.Tensor, basis: torch.Tensor, wrap: tuple[bool, bool] = (False, False), valid: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """(S, C, h, w) → (S, h, w, D): patches around each pixel, projected. wrap: (x, y), whether edges go around; else they mirror.
+    """(S, C, h, w) → (S, h, w, D) float16: patches around each pixel, projected. wrap: (x, y), whether edges go around; else they mirror.
 
-    valid (S, h, w): where they are wanted; far from there they are 0. None: everywhere.
+    In half precision they are read in half the time, and alike patches stay alike to the last bit. valid (S, h, w): where they are wanted; far from there they are 0. None: everywhere.
     """
-    padded = pad(pictures, basis.shape[-1] // 2, wrap).contiguous(memory_format=torch.channels_last)
-    basis = basis.contiguous(memory_format=torch.channels_last)
-    if valid is None or bool(valid.all()):
-        return F.conv2d(padded, basis).permute(0, 2, 3, 1).contiguous()
-    made, more = pictures.new_zeros(*valid.shape, len(basis)), basis.shape[-1] - 1
+    padded, more = pad(pictures, basis.shape[-1] // 2, wrap), basis.shape[-1] - 1
+    padded, basis = (x.contiguous(memory_format=torch.channels_last) for x in (padded, basis))
+    count, _, height, width = pictures.shape
+    valid = pictures.new_ones(1, 1, 1, dtype=torch.bool).expand(count, height, width) if valid is None else valid
+    made = pictures.new_zeros(count, height, width, len(basis), dtype=torch.float16)
     for number, rows, columns in _bands(valid):
         part = padded[number : number + 1, :, rows.start : rows.stop + more, columns.start : columns.stop + more]
         made[number, rows, columns] = F.conv2d(part, basis)[0].permute(1, 2, 0)
@@ -226,19 +227,29 @@ def patch_basis(pictures: torch.Tensor, allowed: torch.Tensor, size: int, dimens
     allowed (S, h, w): the middles of whole patches, of which at most `most`, evenly spread, are looked at.
     """
     channels, reach = pictures.shape[1], size // 2
-    places = allowed.nonzero()
-    places = places[torch.linspace(0, len(places) - 1, min(len(places), most), device=places.device).long()]
-    offsets = torch.arange(-reach, reach + 1, device=places.device)
-    s, y, x = places.T[:, :, None, None]
-    rows = pictures.permute(0, 2, 3, 1)[s, y + offsets[:, None], x + offsets].permute(0, 3, 1, 2).reshape(len(places), -1)
-    rows = (rows - rows.mean(0)).double()
-    _, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
+    _, height, width = allowed.shape
+    places = _evenly(allowed.reshape(-1).nonzero()[:, 0], most)
+    line = torch.arange(-reach, reach + 1, device=places.device)
+    around = torch.arange(channels, device=places.device)[:, None, None] * (height * width) + line[:, None] * width + line
+    middles = places + places // (height * width) * ((channels - 1) * height * width)  # in (S, C, h, w)
+    rows = pictures.reshape(-1).index_select(0, (middles[:, None] + around.view(-1)).view(-1)).view(len(places), -1)
+    rows = rows - rows.mean(0)
+    _, vectors = torch.linalg.eigh((rows.T @ rows / len(rows)).double())
     kept = vectors.flip(1)[:, :dimensions].T
     return kept.reshape(-1, channels, size, size).to(pictures.dtype)
 
 
 def allowed_middles(valid: torch.Tensor, size: int) -> torch.Tensor:
     """(S, h, w): where a whole patch lies inside its source."""
-    reach = size // 2
-    holes = F.pad((~valid)[:, None].float(), (reach,) * 4, value=1.0)
-    return F.max_pool2d(holes, size, stride=1)[:, 0] < 0.5
+    holes = F.pad((~valid)[:, None].float(), (size // 2,) * 4, value=1.0)
+    return F.max_pool2d(F.max_pool2d(holes, (1, size), stride=1), (size, 1), stride=1)[:, 0] < 0.5
+
+
+def variance_of(theirs: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+    """Of the patches of the sources (S, h, w, D), as their descriptors have it; of enough of them. allowed (S, h, w)."""
+    places = _evenly(allowed.reshape(-1).nonzero()[:, 0], _ENOUGH)
+    return theirs.flatten(0, 2).index_select(0, places).float().var(0).sum()
+
+
+def _evenly(places: torch.Tensor, most: int) -> torch.Tensor:
+    return places[torch.linspace(0, len(places) - 1, min(len(places), most), device=places.device).long()]

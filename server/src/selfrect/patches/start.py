@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 
+from .correlation import Correlation
 from .sources import Sources
 from .usage import Usage
 
@@ -107,7 +108,7 @@ class _Blocks:
     def __init__(self, sources: Sources, block: int, evenness: float, generator: torch.Generator):
         self.sources, self.block, self.evenness, self.generator = sources, block, evenness, generator
         pictures = sources.pictures
-        self.layers = torch.cat([pictures, pictures.square().sum(1, keepdim=True)], 1)
+        self.correlation = Correlation(torch.cat([pictures, pictures.square().sum(1, keepdim=True)], 1))
         self.whole = F.max_pool2d((~sources.valid)[:, None].float(), block, stride=1)[:, 0] < 0.5
         self.variance = pictures.permute(1, 0, 2, 3)[:, sources.valid].var(1).sum()
 
@@ -116,12 +117,12 @@ class _Blocks:
         wish (S,): price of each source, of the variance.
         """
         new = (~known).to(picture.dtype)
-        cost = F.conv2d(used[:, None], (new / new.sum())[None, None])[:, 0] * (_DEAR * self.evenness * self.variance)
-        if known.float().mean() > _NOTHING:
-            mask = known[None].to(picture.dtype)
-            kernel = torch.cat([-2 * picture * mask, mask])[None]
-            differences = F.conv2d(self.layers, kernel)[:, 0] + (picture.square() * mask).sum()
-            cost = cost + differences.clamp_min(0) / mask.sum()
+        mask, guided = known[None].to(picture.dtype), bool(known.float().mean() > _NOTHING)
+        block = torch.cat([-2 * picture * mask, mask])[: 4 if guided else 0] / mask.sum().clamp_min(1)
+        dear = new * (_DEAR * self.evenness * self.variance / new.sum())
+        cost = self.correlation.with_block(block, used, dear).to(picture.dtype)
+        if guided:
+            cost = (cost + (picture.square() * mask).sum() / mask.sum()).clamp_min(0)
         if wish is not None:
             cost = cost + (wish * self.variance)[:, None, None]
         cost = torch.where(self.whole, cost, torch.inf).reshape(-1)
@@ -137,7 +138,7 @@ class _Blocks:
         _, height, width = self.sources.shape
         rows, columns = self.whole.shape[1:]
         s, y, x = place // (rows * columns), place // columns % rows, place % columns
-        line = torch.arange(self.block, device=self.layers.device)
+        line = torch.arange(self.block, device=self.whole.device)
         numbers = (s * height + y + line[:, None]) * width + x + line
         return self.sources.pictures[s, :, y : y + self.block, x : x + self.block], numbers
 

@@ -21,6 +21,7 @@ def moved(result: torch.Tensor, pictures: torch.Tensor, matches: torch.Tensor, w
     """
     _, rows, columns = pictures.shape[1:]
     number, y, x = matches // (rows * columns), matches // columns % rows, matches % columns
+    pictures = pictures.permute(0, 2, 3, 1).contiguous()
     shift = result.new_zeros(2, *matches.shape)
     first = (result - _read(pictures, number, y, x)).square().sum(0)
     for _ in range(_STEPS):
@@ -43,15 +44,15 @@ def moved(result: torch.Tensor, pictures: torch.Tensor, matches: torch.Tensor, w
 
 
 def _read(pictures: torch.Tensor, number: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """(C, H, W), bilinear, of source `number` (H, W) at (y, x) px."""
-    _, channels, rows, columns = pictures.shape
-    flat = pictures.permute(0, 2, 3, 1).reshape(-1, channels)
+    """(C, H, W), bilinear, of source `number` (H, W) of pictures (S, h, w, C) at (y, x) px."""
+    _, rows, columns, channels = pictures.shape
+    flat = pictures.view(-1, channels)
     y, x = y.clamp(0, rows - 1), x.clamp(0, columns - 1)
     low_y, low_x = y.floor().long().clamp_max(rows - 2), x.floor().long().clamp_max(columns - 2)
     part_y, part_x = (y - low_y)[..., None], (x - low_x)[..., None]
     at = (number * rows + low_y) * columns + low_x
-    upper = flat[at] * (1 - part_x) + flat[at + 1] * part_x
-    lower = flat[at + columns] * (1 - part_x) + flat[at + columns + 1] * part_x
+    four = [flat.index_select(0, (at + beside).view(-1)).view(*at.shape, -1) for beside in (0, 1, columns, columns + 1)]
+    upper, lower = (left * (1 - part_x) + right * part_x for left, right in (four[:2], four[2:]))
     return (upper * (1 - part_y) + lower * part_y).permute(2, 0, 1)
 
 

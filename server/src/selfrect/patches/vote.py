@@ -35,15 +35,19 @@ def vote(
     weights = colours.new_zeros(height, width)
     x, y = matches % columns, matches // columns % rows
     aside, last = beside[0] * columns + beside[1], len(colours) - 1
+    whole = bool(((x >= reach) & (x < columns - reach) & (y >= reach) & (y < rows - reach)).all())  # no patch leaves its source
     for dy in range(-reach, reach + 1):
         alive()
         for dx in range(-reach, reach + 1):
             near = math.exp(-sharpness * (dy * dy + dx * dx) / (reach + 0.5) ** 2 * 2)
-            inside = (x + dx >= 0) & (x + dx < columns) & (y + dy >= 0) & (y + dy < rows)
-            place = torch.where(inside, matches + dy * columns + dx, matches).roll((dy, dx), (0, 1))
-            weight = (confidence * inside * near).roll((dy, dx), (0, 1))
+            place, weight = matches + (dy * columns + dx), confidence * near
+            if not whole:
+                inside = (x + dx >= 0) & (x + dx < columns) & (y + dy >= 0) & (y + dy < rows)
+                place, weight = torch.where(inside, place, matches), weight * inside
+            place, weight = place.roll((dy, dx), (0, 1)), weight.roll((dy, dx), (0, 1))
             _cut(weight, dy, dx, wrap)
-            total.addcmul_(weight[..., None], colours[(place + aside).clamp_(0, last).reshape(-1)].view(height, width, -1))
+            said = colours.index_select(0, (place + aside).clamp_(0, last).view(-1))
+            total.addcmul_(weight[..., None], said.view(height, width, -1))
             weights += weight
     return (total / weights.clamp_min(1e-30)[..., None]).permute(2, 0, 1).contiguous()
 
