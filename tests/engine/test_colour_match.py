@@ -146,3 +146,46 @@ def test_background_of_the_target_asks_for_nothing():
     target = np.concatenate([np.zeros_like(other), np.zeros((192, 192, 1), np.float32)], axis=-1)
     drifted = DRIFTS["tint"](other).astype(np.float32)
     np.testing.assert_array_equal(match_colours(drifted, [reference], target=target), match_colours(drifted, [reference]))
+
+
+def test_places_that_are_known_tell_more_of_a_drift_than_frequencies():
+    """Nothing was asked for: that there is more moss than in the reference is only known from where the places are from."""
+    reference, true = moss_and_stone(0.5), moss_and_stone(0.9)
+    drifted = DRIFTS["orange"](true).astype(np.float32)
+    known = true.copy()
+    known[::3, ::2] = np.random.default_rng(5).permutation(reference.reshape(-1, 3))[: 64 * 96].reshape(64, 96, 3)  # wrong ones
+    assert mean_delta_e(match_colours(drifted, [reference]), true) > 3
+    assert mean_delta_e(match_colours(drifted, [reference], alike=known), true) <= 1.5
+    np.testing.assert_allclose(  # of a smaller picture, too
+        match_colours(drifted, [reference], alike=true[::2, ::2]), match_colours(drifted, [reference], alike=true), atol=0.03
+    )
+
+
+def test_places_that_say_nothing_are_not_believed():
+    reference, other = bark(seed=0), bark(seed=1)
+    drifted = DRIFTS["tint"](other).astype(np.float32)
+    anywhere = np.random.default_rng(0).permutation(reference.reshape(-1, 3)).reshape(reference.shape)
+    np.testing.assert_array_equal(match_colours(drifted, [reference], alike=anywhere), match_colours(drifted, [reference]))
+
+
+def test_where_places_are_known_a_painted_colour_stays_too():
+    reference, target = bark(seed=0), bark(seed=1)
+    known = target.copy()
+    target[60:120, 60:120] = target[60:120, 60:120] * 0.2 + np.float32([0.1, 0.3, 0.75])
+    result = DRIFTS["orange"](target).astype(np.float32)
+    matched = match_colours(result, [reference], target=target, alike=known)
+    assert mean_delta_e(matched[64:116, 64:116], result[64:116, 64:116]) < 0.1
+    around = np.ones(target.shape[:2], bool)
+    around[54:126, 54:126] = False
+    assert mean_delta_e(matched[around][None], target[around][None]) <= 1.5
+
+
+def test_a_second_look_finds_what_is_left_of_a_heavy_drift():
+    """Balloons: many saturated colours before a blue sky; what turns them yellow is no function of second degree in Lab."""
+    random = np.random.default_rng(2)
+    hues = random.random((24, 24, 3)).astype(np.float32) ** 2
+    hues[:16] = [0.4, 0.6, 0.85]
+    balloons = np.clip(np.kron(hues, np.ones((8, 8, 1))) + random.normal(0, 0.02, (192, 192, 3)), 0, 1).astype(np.float32)
+    drifted = np.clip(balloons[::-1] * [1.2, 0.9, 0.5], 0, 1).astype(np.float32)
+    assert colour_distance(drifted, balloons) > 25
+    assert colour_distance(match_colours(drifted, [balloons]).clip(0, 1), balloons) <= 1.5

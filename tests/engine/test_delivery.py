@@ -178,6 +178,24 @@ def test_the_networks_drift_of_colour_is_undone_that_of_patches_is_none():
     np.testing.assert_allclose(half.mean((0, 1)), (target.mean((0, 1)) + made.mean((0, 1))) / 2, atol=0.01)
 
 
+def test_a_drift_is_told_by_the_places_that_are_known():
+    """Of a reference, half brown and half blue, the result shows the brown alone, and no target says so: it would turn half blue."""
+    reference = texture()
+    reference[:, SIZE // 2 :] = reference[:, SIZE // 2 :, ::-1]
+    true = np.concatenate([reference[:, : SIZE // 2]] * 2, axis=1)
+    y, x = torch.meshgrid((torch.arange(SIZE) + 0.5) / SIZE, (torch.arange(SIZE) % (SIZE // 2) + 0.5) / SIZE, indexing="ij")
+    known = Correspondence(torch.zeros(SIZE, SIZE).long(), x, y, torch.zeros(SIZE, SIZE), ((SIZE, SIZE),))
+    target = np.zeros((SIZE, SIZE, 4), np.float32)
+    drifted = (true * [1.12, 0.98, 0.8]).astype(np.float32)
+
+    def apart(maps):
+        made = deliver_one(drifted, Request([reference], target, maps=maps), known, patches="off")
+        return float(np.abs(made.image - true).mean())
+
+    assert apart({}) > 0.05
+    assert apart({"height": [reference[..., :1]]}) < 0.02
+
+
 def test_the_request_itself_is_left_as_it_was():
     target = texture()
     target[0, 0] = 5

@@ -14,11 +14,10 @@ import numpy as np
 from .asked_colours import asked_for, weighted
 from .broad import enlarge_onto, reduced, reduced_with_alpha
 from .colour import lab_from_srgb, srgb_from_lab
-from .transport import transported
+from .colour_drift import by_frequency, by_pairs, undone
 
 _BROAD = 128  # px of the longer side of the result that its broad colours are taken at
 _COLOURS = 8192
-_STIFFNESS = 1e-3  # of the fit, against its largest term
 _FEWEST = 0.02  # of the picture: less tells nothing of a drift
 
 
@@ -28,14 +27,16 @@ def match_colours(
     strength: float = 1.0,
     tile: tuple[bool, bool] = (False, False),
     target: np.ndarray | None = None,
+    alike: np.ndarray | None = None,
 ) -> np.ndarray:
     """The result with its broad colours carried towards the references', (H, W, 3) float32; not clipped.
 
     result (H, W, 3), references (H, W, 3|4), target (H, W, 3|4) of the result's size: display-referred sRGB. strength: 0 returns the
     result as it is, 1 goes all the way. tile: (x, y), across which edges the correction itself is continuous. target: what was asked
     for; its colours say how much of which of the references' colours there should be, and where it holds colours that the references
-    do not have, these stay. The correction is a smooth function of colour (second degree in Lab), fitted to the sliced transport
-    between both sets of colours; so a colour is shifted the same way everywhere.
+    do not have, these stay. alike (h, w, 3) of any size: what the references show where the result's places are like them, if that is
+    known; it says more of the drift than how often colours occur. The correction is a smooth function of colour (`colour_drift`), so
+    a colour is shifted the same way everywhere.
     """
     if strength == 0:
         return result
@@ -50,8 +51,12 @@ def match_colours(
         return result
     start = _even(start)
     goal = _even(goal) if shares is None else weighted(goal, shares, _COLOURS)
-    fitted = _fit(start, transported(start, goal) - start)
-    shift = srgb_from_lab(colours + _terms(colours) @ fitted) - srgb_from_lab(colours)
+    wanted = undone(colours, by_frequency(start, goal))
+    if alike is not None:
+        known = lab_from_srgb(reduced(_of_size(alike, result.shape[:2]), factor))
+        drift, trust = by_pairs(colours[free > 0.5], known[free > 0.5])
+        wanted = wanted + trust * (undone(colours, drift) - wanted)
+    shift = srgb_from_lab(wanted) - srgb_from_lab(colours)
     return enlarge_onto(result, shift * (strength * free[..., None]), factor, tile)
 
 
@@ -67,13 +72,7 @@ def _even(colours: np.ndarray) -> np.ndarray:
     return ordered[np.linspace(0, len(ordered) - 1, _COLOURS).round().astype(int)]
 
 
-def _terms(lab: np.ndarray) -> np.ndarray:
-    """(…, 3) → (…, 10): constant, linear and quadratic, each about of size 1."""
-    l, a, b = np.moveaxis(lab / 50.0, -1, 0)  # noqa: E741
-    return np.stack([np.ones_like(l), l, a, b, l * l, a * a, b * b, l * a, l * b, a * b], axis=-1)
-
-
-def _fit(colours: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    terms = _terms(colours)
-    square = terms.T @ terms
-    return np.linalg.solve(square + _STIFFNESS * square.max() / len(square) * np.eye(len(square)), terms.T @ moves)
+def _of_size(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The nearest of its pixels for each of a picture of this size (rows, columns)."""
+    rows, columns = (np.arange(wanted) * there // wanted for wanted, there in zip(size, picture.shape[:2], strict=True))
+    return picture if picture.shape[:2] == size else picture[rows[:, None], columns]

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..engine import Report, Request, Result
 from . import colour, light, region, tiling
 
@@ -31,12 +33,16 @@ def deliver(request: Request, result: Result, settings: Any, report: Report) -> 
     """The engine's result as it is handed out. request: as it came in, unclipped; result: of what `light.within` made of it."""
     report(STAGE, 1, 1, None, 1.0)
     wrap, plain = (settings.tile_x, settings.tile_y), light.within(request)
-    result = replace(result, image=colour.matched(plain, result, settings))
-    result = replace(result, image=region.placed(result.image, plain, wrap))
+    drawn = result
+
+    def coloured(alike: np.ndarray | None = None) -> np.ndarray:
+        return region.placed(colour.matched(plain, drawn, settings, alike), plain, wrap)
+
+    result = replace(drawn, image=coloured())
     if _something_follows(plain, settings):
         from .following import follow
 
-        result = follow(plain, result, settings, report)
+        result = follow(plain, result, settings, report, coloured if colour.needed(drawn, settings) else None)
     picture = light.restored(result.image, request, result.maps.get(light.NAME))
     if any(wrap) and picture is not result.image:  # the target's own light need not meet
         picture, _ = tiling.met(picture, wrap, tiling.within_its_range(picture))

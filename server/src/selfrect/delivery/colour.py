@@ -11,12 +11,20 @@ from ..colour_match import match_colours
 from ..engine import Request, Result
 
 
-def matched(request: Request, result: Result, settings: Any) -> np.ndarray:
-    """The result's picture in the references' colours, (H, W, 3) float32 in [0, 1]; the very same where there is nothing to do."""
-    if settings.colour_match == 0 or drawn_of_pixels(result):
+def needed(result: Result, settings: Any) -> bool:
+    """Whether there may be a drift that is to be undone."""
+    return settings.colour_match > 0 and not drawn_of_pixels(result)
+
+
+def matched(request: Request, result: Result, settings: Any, alike: np.ndarray | None = None) -> np.ndarray:
+    """The result's picture in the references' colours, (H, W, 3) float32 in [0, 1]; the very same where there is nothing to do.
+
+    alike: what the references show where its places are like them, see `match_colours`.
+    """
+    if not needed(result, settings):
         return result.image
     tile = settings.tile_x, settings.tile_y
-    picture = match_colours(result.image, request.references, settings.colour_match, tile, request.target)
+    picture = match_colours(result.image, request.references, settings.colour_match, tile, request.target, alike)
     return np.clip(picture, 0, 1, out=picture)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from ..engine import Report, Request, Result
 from ..memory import is_out_of_memory
-from ..patches.correspondence import Correspondence, Reader
+from ..patches.correspondence import Correspondence, Reader, carry
 from ..patches.field import Wanted, correspond
 from ..patches.resizing import resized
 from .easing import Easing
@@ -27,10 +27,13 @@ STAGE = "maps"
 _ALIVE = 0.2  # seconds between reports
 
 
-def follow(request: Request, result: Result, settings: Any, report: Report) -> Result:
+def follow(
+    request: Request, result: Result, settings: Any, report: Report, coloured: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Result:
     """result: with the picture as it will be handed out, but for its true pixels and its edges.
 
-    settings: tile_x, tile_y, true_pixels, estimate. Raises Problem cancelled where `report` does.
+    settings: tile_x, tile_y, true_pixels, estimate. coloured: the same picture in better colours, once it is known what the references
+    show where its places are like them, (h, w, 3) of the field's size. Raises Problem cancelled where `report` does.
     """
     wrap: Wrap = (settings.tile_x, settings.tile_y)
     picture, maps, record = result.image, {}, dict(result.record)
@@ -41,6 +44,10 @@ def follow(request: Request, result: Result, settings: Any, report: Report) -> R
         field = _field(request, result, compared, wrap, told.alive)
         easing = Easing([Reader(layers, field, is_vector(name)).of_sizes() for name, layers in compared.items()], wrap)
         told.next()
+        if coloured is not None:
+            alike = carry([_layers(reference[..., :3]).clamp(0, 1) for reference in request.references], field)
+            picture = coloured(alike.permute(1, 2, 0).numpy())
+            result = replace(result, image=picture)
         own = own_reference(request)
         for name, of_each in request.maps.items():
             size = map_size(of_each, request.references, picture.shape[:2])
