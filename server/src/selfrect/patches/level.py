@@ -88,6 +88,7 @@ class Level:
                 () if self._opened is None else bridges(self._opened, block, self.given.wrap),
             )  # fmt: skip
             matches = torch.where(self._grown >= 0, self._grown, matches)
+            self.hold(picture)
             picture, matches = self._cut_anew(picture, matches, block)
         picture, matches = self.keep(picture), matches.reshape(-1)
         at = (matches < 0).nonzero()[:, 0]

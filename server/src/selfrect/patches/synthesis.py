@@ -160,7 +160,6 @@ class _Run:
         tries = []
         for _ in range(self.layouts):
             picture, matches = level.begin()
-            level.hold(picture)
             self._next(picture)
             picture, matches = self._rounds(level, picture, matches, None, 0, range(self.tried))
             tries.append((level.apart(picture) if self.layouts > 1 else 0.0, picture, matches))
