@@ -11,7 +11,8 @@ import selfrect
 import torch
 from selfrect import registry
 from selfrect.delivery import deliver
-from selfrect.delivery.tiling import wrap_ratio
+from selfrect.delivery.maps import of_unit_length
+from selfrect.delivery.tiling import met, within_its_range, wrap_ratio
 from selfrect.engine import Request, Result, silent
 from selfrect.engines.self_rectification import edges, finish
 from selfrect.patches.given import Given
@@ -128,3 +129,21 @@ def test_light_above_white_meets_too(size):
     made = deliver(Request([target.clip(0, 1)], target), Result(target.clip(0, 1), {}), settings, silent).image
     assert [wrap_ratio(made, axis) <= 1 for axis in (0, 1)] == [True, True]
     assert made.max() > 1
+
+
+@pytest.mark.parametrize("size", [(3, 90), (89, 4), (17, 31), (64, 48)])
+@pytest.mark.parametrize("kind", ["two values", "normals", "light"])
+def test_maps_of_any_size_and_kind_meet_and_stay_what_they_are(kind, size):
+    random, slope = np.random.default_rng(1), np.linspace(0, 1, size[1])[None, :, None]
+    one = {
+        "two values": random.random((*size, 1)) > 1 - 0.6 * slope, "normals": random.normal(0.5, 0.05, (*size, 3)) + [0.3, 0, 0.4] * slope,
+        "light": np.exp(4 * random.random((*size, 3)) * slope),
+    }[kind].astype(np.float32)  # fmt: skip
+    one = of_unit_length(one) if kind == "normals" else one
+    made, _ = met(one, (True, True), of_unit_length if kind == "normals" else within_its_range(one))
+    assert [wrap_ratio(made, axis) <= 1 for axis in (0, 1)] == [True, True]
+    if kind == "normals":
+        assert np.allclose(np.linalg.norm(made * 2 - 1, axis=2), 1, atol=1e-4)
+    else:
+        assert made.min() >= one.min()
+        assert made.max() <= one.max()
