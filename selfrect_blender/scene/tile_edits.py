@@ -71,7 +71,7 @@ def _follow(*_: object) -> None:
     for image in bpy.data.images:
         if image.session_uid in _states and image.selfrect.tile_state != _states[image.session_uid]:
             _states[image.session_uid] = image.selfrect.tile_state
-            image.reload()
+            image.colorspace_settings.name = image.colorspace_settings.name  # empties the buffers; reload() looks for files first
 
 
 @persistent
