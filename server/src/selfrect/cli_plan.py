@@ -23,11 +23,13 @@ def tell(given: argparse.Namespace, engine: str, request: Request) -> None:
 
 
 def line(plan: dict[str, Any]) -> str:
-    """`351 network calls (263 for another target), about 0:43, at most 1.2 GB of memory, 9 windows`"""
+    """`351 network calls (263 for another target), about 0:43, at most 1.2 GB of memory, 9 windows`; `no network calls, about 0:05`"""
     from .cli_cache import size
     from .console import minutes
 
     parts = [f"{plan['calls']} network calls ({plan['calls_if_kept']} for another target with the same reference)"]
+    if plan["calls"] == 0:
+        parts = ["no network calls"]
     if plan["seconds"] is not None:
         parts.append(f"about {minutes(plan['seconds'])}")
     if plan["peak_memory"] is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import expected
 from ..engine import Report, Request, Result
 from ..memory import is_out_of_memory
 from ..patches.correspondence import Correspondence, Reader, carry
@@ -42,6 +43,10 @@ def follow(
         began = time.monotonic()
         compared = _compared(request)
         field = _field(request, result, compared, wrap, told.alive)
+        since = time.monotonic()
+        known = result.correspondence is not None and result.correspondence.x.shape == field.x.shape
+        formula = expected.field(picture.shape[:2], [reference.shape[:2] for reference in request.references], known)
+        expected.note(expected.FIELD, _device(result), formula, since - began)
         easing = Easing([Reader(layers, field, is_vector(name)).of_sizes() for name, layers in compared.items()], wrap)
         told.next()
         if coloured is not None:
@@ -58,6 +63,8 @@ def follow(
             picture = rebuilt(picture, request, field, settings.true_pixels, wrap, easing)
         if BASE_COLOUR in maps:
             maps[BASE_COLOUR] = toned(maps[BASE_COLOUR], result.image, settings.true_pixels, wrap)
+        areas = [made.shape[0] * made.shape[1] for made in maps.values()] + [picture[..., 0].size] * (settings.true_pixels > 0)
+        expected.note(expected.MAPS, "cpu", expected.maps(picture.shape[:2], areas), time.monotonic() - since)
         result = replace(result, correspondence=field)
         record["field"] = {"continuity": round(field.continuity(wrap), 4), "seconds": round(time.monotonic() - began, 3)}
     guessed = estimated(picture, maps, settings.estimate, wrap)
@@ -101,7 +108,7 @@ def _field(
             Wanted(picture.to(device), [one[:3] for one in there], there, masks, wrap, seed=request.seed), result.correspondence, alive
         )
 
-    if str(result.record.get("device", "")).startswith("cuda"):
+    if _device(result) == "cuda":
         try:
             return found("cuda")
         except RuntimeError as error:
@@ -109,6 +116,11 @@ def _field(
                 raise
         torch.cuda.empty_cache()
     return found("cpu")
+
+
+def _device(result: Result) -> str:
+    """Where the field is found."""
+    return "cuda" if str(result.record.get("device", "")).startswith("cuda") else "cpu"
 
 
 def _meeting(picture: np.ndarray, maps: dict[str, np.ndarray], wrap: Wrap, request: Request):

@@ -23,7 +23,8 @@ _BAND = 32  # px: rows, and steps of columns, in which what is nobody's is left 
 class Search:
     """From the pixels of one picture (H, W) to those of the sources (S, h, w).
 
-    ours (H, W, D), theirs (S, h, w, D): descriptors, of any precision. allowed (S, h, w): which pixels may be matched. alive: called often; may raise.
+    ours (H, W, D), theirs (S, h, w, D): descriptors, of any precision. allowed (S, h, w): which pixels may be matched.
+    alive: called often; may raise.
     """
 
     def __init__(self, ours, theirs, allowed, generator: torch.Generator, alive: Callable[[], None] = lambda: None):
@@ -190,7 +191,8 @@ def descriptors(
 ) -> torch.Tensor:
     """(S, C, h, w) → (S, h, w, D) float16: patches around each pixel, projected. wrap: (x, y), whether edges go around; else they mirror.
 
-    In half precision they are read in half the time, and alike patches stay alike to the last bit. valid (S, h, w): where they are wanted; far from there they are 0. None: everywhere.
+    In half precision they are read in half the time, and alike patches stay alike to the last bit.
+    valid (S, h, w): where they are wanted; far from there they are 0. None: everywhere.
     """
     padded, more = pad(pictures, basis.shape[-1] // 2, wrap), basis.shape[-1] - 1
     padded, basis = (x.contiguous(memory_format=torch.channels_last) for x in (padded, basis))

@@ -27,8 +27,8 @@ def moved(result: torch.Tensor, pictures: torch.Tensor, matches: torch.Tensor, w
     for _ in range(_STEPS):
         at_y, at_x = y + shift[1], x + shift[0]
         rest = result - _read(pictures, number, at_y, at_x)
-        slope_x = (_read(pictures, number, at_y, at_x + 0.5) - _read(pictures, number, at_y, at_x - 0.5))
-        slope_y = (_read(pictures, number, at_y + 0.5, at_x) - _read(pictures, number, at_y - 0.5, at_x))
+        slope_x = _read(pictures, number, at_y, at_x + 0.5) - _read(pictures, number, at_y, at_x - 0.5)
+        slope_y = _read(pictures, number, at_y + 0.5, at_x) - _read(pictures, number, at_y - 0.5, at_x)
         xx, xy, yy, xr, yr = (
             _around((a * b).sum(0), wrap)
             for a, b in ((slope_x, slope_x), (slope_x, slope_y), (slope_y, slope_y), (slope_x, rest), (slope_y, rest))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ... import calibration
+from ... import calibration, expected
 from ...engine import Request, silent
 from ...models.facts import Facts
 from ...models.model import Model
@@ -16,6 +16,7 @@ from ...patches.sources import Pose
 from ...problems import Problem
 from ...progress import Progress
 from .adaptation import foreseen, with_learning
+from .finish import foreseen as foreseen_patches
 from .finish import mode
 from .inputs import check
 from .plan import Kept, Plan, Shape
@@ -26,7 +27,6 @@ from .turned import posed_size, poses_of
 from .windows import Grid, tiles, windows_of
 
 _UNKNOWN = "Turned copies are looked for in the target; each of them comes on top."
-_PATCHES_BASE, _PATCHES_PIXEL = 3.0, 4e-5  # seconds, and seconds a pixel of the target
 
 Size = tuple[int, int]  # (height, width), latent pixels
 
@@ -34,7 +34,8 @@ Size = tuple[int, int]  # (height, width), latent pixels
 def plan_for(
     facts: Facts, model: Model | None, sizes: dict[str, Any], settings: dict[str, Any], found: Sequence[Pose] | None = None
 ) -> dict[str, Any]:
-    """For pictures of these sizes: {references: [[width, height], …], target: [width, height]}, pixels; mask: true with a mask.
+    """For pictures of these sizes: {references: [[width, height], …], target: [width, height]}, pixels; mask: true with a mask; maps: of
+    each map that comes along, [width, height] in the first reference.
 
     facts: of the model, loaded or not; model: where it is loaded, peak memory can be told. found: the copies of the references that the
     target asks for, where that is known. Returns {calls, calls_if_kept
@@ -42,7 +43,7 @@ def plan_for(
     """
     chosen = Settings.of(settings)
     if mode(chosen, facts.family) == "instead":
-        return _by_patches(sizes)
+        return _by_patches(facts, chosen, sizes)
     _sizes(sizes, facts.factor)
     references, target = _sizes(sizes | {"references": _with_copies(sizes["references"], chosen, found or ())}, facts.factor)
     rung, windows = None, windows_of(chosen.window, facts.sample_size, facts.factor)
@@ -58,7 +59,8 @@ def plan_for(
     again = Plan(chosen, shapes, whole, hold, kept, region=region)
     told = _told(facts, first, grids, again.calls, room.need() if room else None)
     told = told | {"notes": [*told["notes"], _UNKNOWN]} if chosen.turns == "auto" and found is None else told
-    return with_learning(told, chosen, facts, grids[-1].height * grids[-1].width) if chosen.adapt else told
+    told = with_learning(told, chosen, facts, grids[-1].height * grids[-1].width) if chosen.adapt else told
+    return _with_the_rest(told, facts, chosen, sizes)
 
 
 @torch.inference_mode()
@@ -66,7 +68,7 @@ def plan_of(facts: Facts, model: Model, request: Request) -> dict[str, Any]:
     """For these very pictures: `calls` counts what really is kept of them, and seconds are measured where they are not known."""
     settings = check(request)
     if mode(settings, model.family) == "instead":
-        return _by_patches(_sizes_of(request)) | {"calls_first": 0}
+        return _by_patches(facts, settings, _sizes_of(request)) | {"calls_first": 0}
     named, learns = foreseen(model, request, settings)
     room = Room(named, settings)
     work = prepare(named, request, settings, Progress(silent), room)
@@ -76,21 +78,39 @@ def plan_of(facts: Facts, model: Model, request: Request) -> dict[str, Any]:
             calibration.measure(model, height, width)
     general = plan_for(facts, model, _sizes_of(request), settings.as_dict(), [copy.pose for copy in work.copies])
     told = _told(facts, work.plan, grids, general["calls_if_kept"], room.need()) | {"calls_first": general["calls"]}
-    return with_learning(told, settings, facts, grids[-1].height * grids[-1].width) if learns else told
+    told = with_learning(told, settings, facts, grids[-1].height * grids[-1].width) if learns else told
+    return _with_the_rest(told, facts, settings, _sizes_of(request))
 
 
-def _by_patches(sizes: dict[str, Any]) -> dict[str, Any]:
-    """Without a network; seconds are those of one slow core, and grow with the pixels."""
+def _by_patches(facts: Facts, settings: Settings, sizes: dict[str, Any]) -> dict[str, Any]:
+    """Without a network."""
     _sizes(sizes, 1)
     width, height = sizes["target"]
-    return {
+    told = {
         "calls": 0,
         "calls_if_kept": 0,
         "windows": {"count": 1, "size": [width, height]},
-        "seconds": round(_PATCHES_BASE + _PATCHES_PIXEL * width * height, 1),
+        "seconds": 0.0,
         "peak_memory": None,
         "notes": ["Made of the reference's patches, without the network."],
     }
+    return _with_the_rest(told, facts, settings, sizes)
+
+
+def _with_the_rest(told: dict[str, Any], facts: Facts, settings: Settings, sizes: dict[str, Any]) -> dict[str, Any]:
+    """A plan with the seconds of what is no network call: patches, the field of the picture, maps."""
+    if told["seconds"] is None:
+        return told
+    device, how = "cuda" if facts.device.startswith("cuda") else "cpu", mode(settings, facts.family)
+    target, *references = ((height, width) for width, height in (sizes["target"], *sizes["references"]))
+    each = target[0] * target[1] / (references[0][0] * references[0][1])  # px of the result for one of the reference
+    areas = [width * height * each for width, height in sizes.get("maps") or ()]
+    areas += [target[0] * target[1]] * (settings.true_pixels > 0)
+    seconds = 0.0 if how == "off" else expected.seconds(expected.PATCHES, device, foreseen_patches(settings, target, references))
+    if areas:
+        seconds += expected.seconds(expected.FIELD, device, expected.field(target, references, how != "off"))
+        seconds += expected.seconds(expected.MAPS, "cpu", expected.maps(target, areas))
+    return told | {"seconds": round(told["seconds"] + seconds, 1)}
 
 
 def _sizes_of(request: Request) -> dict[str, Any]:
@@ -98,6 +118,7 @@ def _sizes_of(request: Request) -> dict[str, Any]:
         "references": [[image.shape[1], image.shape[0]] for image in request.references],
         "target": [request.target.shape[1], request.target.shape[0]],
         "mask": request.mask is not None and bool(request.mask.min() == 0),
+        "maps": [[of_each[0].shape[1], of_each[0].shape[0]] for of_each in request.maps.values()],
     }
 
 
@@ -136,9 +157,13 @@ def _seconds(facts: Facts, plan: Plan, grids: list[Grid]) -> float | None:
 
 def _sizes(sizes: dict[str, Any], factor: int) -> tuple[list[Size], Size]:
     """In latent pixels, padded. Raises Problem bad_input."""
-    pairs = [*(sizes.get("references") or []), sizes.get("target")]
-    if len(pairs) < 2 or not all(isinstance(p, (list, tuple)) and len(p) == 2 and all(type(n) is int and n > 0 for n in p) for p in pairs):
-        wanted = "{references: [[width, height], …], target: [width, height]}"
+    pairs, maps = [*(sizes.get("references") or []), sizes.get("target")], sizes.get("maps") or []
+    if len(pairs) < 2 or not isinstance(maps, (list, tuple)) or not all(map(_is_size, (*pairs, *maps))):
+        wanted = "{references: [[width, height], …], target: [width, height], maps: [[width, height], …]}"
         raise Problem("bad_input", f"A plan needs sizes as {wanted}, got {str(sizes)[:120]}.", "Give whole numbers of pixels.")
     latent = [(-(-height // factor), -(-width // factor)) for width, height in pairs]
     return latent[:-1], latent[-1]
+
+
+def _is_size(pair: Any) -> bool:
+    return isinstance(pair, (list, tuple)) and len(pair) == 2 and all(type(n) is int and n > 0 for n in pair)

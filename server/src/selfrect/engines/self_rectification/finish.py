@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ... import __version__
+from ... import __version__, expected
 from ...device import choose_device, peak_memory, reset_peak_memory
 from ...engine import Report, Request, Result
 from ...memory import is_out_of_memory
@@ -87,13 +87,22 @@ def draw(
 ) -> Drawn:
     """work: what all of it counts for in the progress, in network calls. start: a picture to begin with."""
     device = device if device.type == "cuda" else torch.device("cpu")  # double precision is needed, which others lack
+    began = time.monotonic()
     try:
-        return _draw(request, settings, device, progress, work, start)
+        drawn = _draw(request, settings, device, progress, work, start)
+        formula = foreseen(settings, request.target.shape[:2], [reference.shape[:2] for reference in request.references])
+        expected.note(expected.PATCHES, device.type, formula, time.monotonic() - began)
+        return drawn
     except RuntimeError as error:
         if device.type == "cpu" or not is_out_of_memory(error):
             raise
     torch.cuda.empty_cache()
     return _draw(request, settings, torch.device("cpu"), progress, work, start)
+
+
+def foreseen(settings: Settings, target: tuple[int, int], references: list[tuple[int, int]]) -> float:
+    """Seconds by the formula, see `expected`. Sizes (height, width)."""
+    return expected.patches(target, references, min(settings.steps / 50, 4.0), settings.turns == "auto")
 
 
 def _draw(request, settings: Settings, device, progress: Progress, work: float, start) -> Drawn:
