@@ -20,19 +20,28 @@ EXTENSION = "bl_ext.user_default.selfrect_blender"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    start = time.monotonic()
+    output = demonstrate(__doc__.splitlines()[0], 256, make_material)
+    print_summary(output, time.monotonic() - start)
+
+
+def demonstrate(description: str, size: int, make) -> Path:
+    """Let make(rectify, output, engine, size, more) work in a Blender that is used for nothing else → the folder of the pictures.
+
+    rectify: the function behind `blender --command selfrect`. more: options of `selfrect rectify`. size: if none is given.
+    """
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--zip", type=Path, required=True, help="the built extension")
     parser.add_argument("--engine", type=Path, required=True, help="the engine's Python environment")
     parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--size", type=int, default=256, help="pixels of the example's sides")
-    arguments, more = parser.parse_known_args()  # more: further options of `selfrect rectify`
+    parser.add_argument("--size", type=int, default=size, help="pixels of the pictures' sides")
+    arguments, more = parser.parse_known_args()
     output = arguments.output.resolve()
-    start = time.monotonic()
+    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="selfrect-demo-") as user_folder:
         os.environ["BLENDER_USER_RESOURCES"] = user_folder  # read when bpy is imported
-        rectify = install_extension(arguments.zip.resolve())
-        make_material(rectify, output, arguments.engine.resolve(), arguments.size, more)
-    print_summary(output, time.monotonic() - start)
+        make(install_extension(arguments.zip.resolve()), output, arguments.engine.resolve(), arguments.size, more)
+    return output
 
 
 def install_extension(zip_file: Path):

@@ -10,31 +10,17 @@ Further options go to the command.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from demo import install_extension
+from demo import demonstrate
 
 SHOWN = 256  # pixels of each picture on the sheet
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--zip", type=Path, required=True, help="the built extension")
-    parser.add_argument("--engine", type=Path, required=True, help="the engine's Python environment")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
-    parser.add_argument("--size", type=int, default=512, help="pixels of the pictures' sides")
-    arguments, more = parser.parse_known_args()  # more: further options of `selfrect rectify`
-    output = arguments.output.resolve()
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="selfrect-demo-") as user_folder:
-        os.environ["BLENDER_USER_RESOURCES"] = user_folder  # read when bpy is imported
-        rectify = install_extension(arguments.zip.resolve())
-        make_sheet(rectify, output, arguments.engine.resolve(), arguments.size, more)
+    output = demonstrate(__doc__.splitlines()[0], 512, make_sheet)
     print(f"{output / 'sheet.png'} is there.")
 
 
