@@ -13,7 +13,7 @@ import bpy
 from . import main_thread
 from .host.job import Job, JobState
 from .host.request import RectifyRequest
-from .scene import references
+from .scene import maps, materials, references
 from .ui import engine_settings
 
 _seen: dict[str, Any] | None = None  # what was chosen at the last look
@@ -50,10 +50,12 @@ def _question(scene: bpy.types.Scene) -> dict[str, Any] | None:
         return None
     target, *of_references = (list(image.size) for image in images)
     target = list(further.size) if all(further.size) else target
+    follow = maps.ticked(materials.maps_under(bpy.context, choices.reference)) if choices.with_maps else ()
+    of_maps = [list(each.image.size) for each in follow if each.image.has_data]
     return {
         "engine": RectifyRequest.engine,
         **{name: getattr(choices, name) for name in ("model", "device", "dtype")},
-        "sizes": {"references": of_references, "target": target},
+        "sizes": {"references": of_references, "target": target} | ({"maps": of_maps} if of_maps else {}),
         "settings": engine_settings.values(scene),
     }
 

@@ -94,6 +94,18 @@ def test_recall_brings_the_ticks_of_the_maps_back(extension, engine, shown):
     assert [name for name, image in found.items() if not image.selfrect.follows] == ["roughness"]
 
 
+def test_the_plan_is_asked_with_the_maps_that_follow(extension, shown):
+    shown(separate_maps)
+    scene = bpy.context.scene
+    found = extension.materials.maps_under(bpy.context, scene.selfrect.reference)
+    follow = [each for each in found if not each.reason and each.image.selfrect.follows]
+    assert extension.plan._question(scene)["sizes"]["maps"] == [list(each.image.size) for each in follow] != []
+    follow[0].image.selfrect.follows = False
+    assert len(extension.plan._question(scene)["sizes"]["maps"]) == len(follow) - 1
+    scene.selfrect.with_maps = False
+    assert "maps" not in extension.plan._question(scene)["sizes"]
+
+
 def test_light_above_white_travels(extension, engine, shown):
     engine("good")
     shown(separate_maps)
