@@ -64,13 +64,16 @@ def _draw_model(context: bpy.types.Context, layout: bpy.types.UILayout, model: d
 def _title(model: dict[str, Any]) -> str:
     title = model.get("title") or Path(model["name"]).name
     if not model.get("installed", True):
-        return f"{title} · {_sizes(model)}" if model.get("downloads") else title
+        short = title.partition(" (")[0]  # a sidebar has room for no more
+        return f"{short} · {_sizes(model)}" if model.get("downloads") else title
     return say("{title} · in {program}", title=title, program=model["tool"]) if model.get("tool") else title
 
 
 def _sizes(model: dict[str, Any]) -> str:
     """Half precision is half as large; the engine takes what its device wants."""
-    return "–".join(size(count) for count in sorted(set(model["downloads"].values())))
+    *smaller, largest = [size(count) for count in sorted(set(model["downloads"].values()))]
+    unit = largest[largest.index(" ") :]
+    return "–".join([*(each.removesuffix(unit) for each in smaller), largest])
 
 
 def _draw_licence(context: bpy.types.Context, box: bpy.types.UILayout, model: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def test_before_an_engine_greeted_nothing_is_started(parts):
 
 def test_each_model_is_told_with_what_can_be_done(listed):
     text, operators, _ = drawn(listed)
-    for words in ("Small One", "Paper's Model · 2.1 GB–4.3 GB", "wood.safetensors · in ComfyUI"):
+    for words in ("Small One", "Paper's Model · 2.1–4.3 GB", "wood.safetensors · in ComfyUI"):
         assert words in text
     assert [button.name for button in operators["selfrect.model_licence"]] == ["big"]
     assert [button.name for button in operators["selfrect.model_remove"]] == ["old"]
