@@ -18,6 +18,9 @@ SHELL := /bin/bash
 
 BPY := 4.2 4.5 5.0
 TORCH := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),cuda,cpu)
+# what PyTorch is made from, and how pip takes it: the general build with CUDA by its hashes, that for the processor by its version
+PYTORCH := $(if $(filter cuda,$(TORCH)),linux-cuda,torch-cpu).txt
+BY_HASH := $(if $(filter cuda,$(TORCH)),--no-deps --require-hashes)
 EXTENSION_TOOL := .venv-bpy-4.5/bin/python \
 	.venv-bpy-4.5/lib/python3.11/site-packages/bpy/4.5/scripts/addons_core/bl_pkg/cli/blender_ext.py
 PIP := bin/python -m pip --disable-pip-version-check --quiet
@@ -77,12 +80,12 @@ repository: zip
 	$(EXTENSION_TOOL) server-generate --repo-dir out/repository --html --html-template wheels/repository.html
 
 # The engine, with what tests need. The build tool comes from engine.txt too, hence --no-build-isolation.
-.venv/.ready: wheels/engine.txt wheels/tests.txt wheels/torch-$(TORCH).txt server/pyproject.toml
+.venv/.ready: wheels/engine.txt wheels/tests.txt wheels/$(PYTORCH) server/pyproject.toml
 	@[[ -n "$(PYTHON)" ]] || { echo "make: no Python 3.10…3.14 with venv was found; install one (Debian: apt install python3-venv)" \
 		"or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	[[ -x .venv/bin/python ]] || $(PYTHON) -m venv .venv
 	.venv/$(PIP) install --no-deps --require-hashes -r wheels/engine.txt -r wheels/tests.txt
-	.venv/$(PIP) install -r wheels/torch-$(TORCH).txt
+	.venv/$(PIP) install $(BY_HASH) -r wheels/$(PYTORCH)
 	.venv/$(PIP) install --no-deps --no-build-isolation --editable server
 	.venv/$(PIP) check
 	touch $@
