@@ -14,13 +14,14 @@ from selfrect.engine import Request
 from selfrect.engines.self_rectification import attending, method, preparation
 from selfrect.engines.self_rectification.attending import Attending, strongest
 from selfrect.engines.self_rectification.places import Places
-from selfrect.engines.self_rectification.turned import UPRIGHT, copy_of
+from selfrect.engines.self_rectification.turned import copy_of
 from selfrect.engines.self_rectification.windows import Box
 from selfrect.models.attention import Bias
 from selfrect.patches.sources import Pose
 
 QUICK = {"steps": 8, "p1": 3, "s1": 3, "p2": 2, "s2": 1, "colour_match": 0.0, "patches": "off"}
 SIDE, FACTOR, WIDTH = 12, 8, 32
+UPRIGHT = Pose()
 
 
 def codes(count, seed=0):

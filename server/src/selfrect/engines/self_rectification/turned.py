@@ -20,7 +20,6 @@ from ...patches.resizing import resized
 from ...patches.sources import Pose
 from .settings import Settings
 
-UPRIGHT = Pose()
 _QUARTER = math.pi / 2
 
 
