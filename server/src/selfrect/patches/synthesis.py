@@ -24,6 +24,7 @@ _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked
 SEARCHED = 1280 * 1280  # px: at larger levels matches are only enlarged, so that memory and time stay bounded
 _SOURCES = 12e6  # px of all sources together
 _SIZES = (0.5, 0.71, 1.41, 2.0)  # that pieces are looked for at
+_MORE = 2  # layouts where edges go around: less fits together there
 _TRIED = 2  # rounds after which the best of the layouts is chosen
 _DETAIL = 0.15  # of the detail of a patch: it may be as far from the references', for it was turned, and resampled
 _JOINT, _LEAST_JOINT = 2.0, 0.01  # from how many times the median distance on, plus a part of the variance, pieces do not fit
@@ -118,7 +119,7 @@ class _Run:
         self.scales = scales_of(given.least_side, options.coarsest)
         self.counts = [round(_between(*options.rounds, n, len(self.scales))) for n in range(len(self.scales))]
         free = given.start is None and given.leaning is None and bool((given.placed < 0.5).any())
-        self.layouts = options.layouts if free else 1
+        self.layouts = options.layouts + (_MORE if any(given.wrap) else 0) if free else 1
         self.tried = min(_TRIED, self.counts[0])
         self.step, self.steps = 0, sum(self.counts) + 1 + self.layouts + self.tried * (self.layouts - 1)
 
