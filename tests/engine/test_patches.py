@@ -234,3 +234,15 @@ def test_pieces_that_were_put_side_by_side_grow_together(monkeypatch):
     free = joint()
     monkeypatch.setattr("selfrect.patches.synthesis._Run._whole", lambda self, poses: torch.ones_like(self.given.placed))
     assert free < joint()
+
+
+def test_pieces_that_fall_between_the_pixels_of_a_small_size_are_found_to_the_pixel():
+    """Without a look at the target itself at each size two in three matches would stay a pixel or more aside."""
+    reference = drawing(192, 192, seed=4)
+    target, placed = torch.zeros(3, 192, 192), torch.zeros(192, 192)
+    target[:, 43:123, 58:138], placed[43:123, 58:138] = reference[:, 20:100, 25:105], 1.0
+    field = synthesize(target, placed, [reference], UPRIGHT).correspondence
+    y, x = torch.meshgrid(torch.arange(60, 106), torch.arange(75, 121), indexing="ij")
+    inner = (slice(60, 106), slice(75, 121))
+    off = (field.y[inner] * 192 - 0.5 - (y - 23)).abs() + (field.x[inner] * 192 - 0.5 - (x - 33)).abs()
+    assert (off < 0.1).float().mean() > 0.95

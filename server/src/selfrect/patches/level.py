@@ -68,6 +68,7 @@ class Level:
         self.colours = self.sources.pictures.permute(0, 2, 3, 1).reshape(-1, 3)
         if not searched:
             return
+        self._seen = _softened(self.sources.pictures, self.sources.valid).permute(0, 2, 3, 1).reshape(-1, 3)
         self.allowed = allowed_middles(self.sources.valid, options.patch)
         self.basis = patch_basis(self.sources.pictures, self.allowed, options.patch, options.dimensions)
         self.theirs = descriptors(self.sources.pictures, self.basis, valid=self.sources.valid)
@@ -168,6 +169,10 @@ class Level:
         mean, squares = F.avg_pool2d(around, self.options.patch, stride=1)[0].split(len(self.guide))
         return (squares - mean.square()).sum(0).clamp_min(0) * self.options.patch**2
 
+    def _wanted(self) -> torch.Tensor:
+        """(h·w, 3): what is placed, as it is compared with `_seen`."""
+        return _softened(self.guide[None], (self.weight.view(1, *self.size) > 0))[0].permute(1, 2, 0).reshape(-1, 3)
+
     def _combined(self, prices: torch.Tensor) -> torch.Tensor:
         return prices if self.prices is None else prices + self.prices
 
@@ -182,10 +187,19 @@ class Level:
         pictures = F.interpolate(coarser.pictures, self.sources.shape[1:], mode="bilinear", align_corners=False)
         return descriptors(pictures, self.basis, valid=self.sources.valid)
 
+    def reminded(self, picture: torch.Tensor, trust: float) -> torch.Tensor:
+        """With what is placed itself, as far as it counts and is like the references, before it is enlarged.
+
+        Where a piece was moved by half a pixel of this size its matches lie to both sides; from here the next size finds the right ones.
+        """
+        if not self.options.exact or not self.held:
+            return picture
+        return picture + (self.weight / self.held).view(self.size) * trust * (self.guide - picture)
+
     def search(self, picture: torch.Tensor, keys: torch.Tensor) -> Search:
         ours = descriptors(picture[None], self.basis, self.given.wrap)[0]
         search = Search(ours, keys, self.allowed, self.generator, self.alive)
-        search.guided(self.guide.permute(1, 2, 0).reshape(-1, 3), self.weight, self.colours)
+        search.guided(self._wanted(), self.weight, self._seen)
         if self.prices is not None:
             search.leaning(self.prices * self.variance)
         return search
@@ -226,3 +240,10 @@ class Level:
     def keep(self, picture: torch.Tensor) -> torch.Tensor:
         """With the pixels that stay."""
         return picture if self.kept is None else torch.where(*self.kept, picture)
+
+
+def _softened(pictures: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """(S, 3, h, w), the mean of 3 × 3 pixels, of valid ones (S, h, w): single pixels of what was resampled are like many places."""
+    share = F.avg_pool2d(F.pad(valid[:, None].float(), (1, 1, 1, 1)), 3, stride=1)
+    mean = F.avg_pool2d(F.pad(pictures * valid[:, None], (1, 1, 1, 1)), 3, stride=1) / share.clamp_min(0.1)
+    return torch.where(valid[:, None], mean, pictures)

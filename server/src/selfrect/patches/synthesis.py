@@ -129,15 +129,16 @@ class _Run:
         border = round(self.options.border * self.given.side)
         whole = self._whole(poses)
         softened = _without_border(self.given.placed, border, self.given.wrap) * whole
-        picture = matches = before = change = None
+        level = picture = matches = before = change = None
         for number, scale in enumerate(self.scales):
             guidance = _between(self.options.guidance[0], self.options.guidance[1] * trust, number, len(self.scales))
-            level = self._level(scale, poses, softened, guidance)
+            coarser, level = level, self._level(scale, poses, softened, guidance)
             if picture is None:
                 picture, matches = self._first(level)
             else:
                 matches = finer(matches, before.shape, level.sources.shape, level.size)
-                picture, matches = self._rounds(level, level.keep(resized(picture, level.size)), matches, before, number)
+                picture = level.keep(resized(coarser.reminded(picture, trust), level.size))
+                picture, matches = self._rounds(level, picture, matches, before, number)
             before = level.sources
             if level.searched and not self._searched(number + 1):
                 change = self._joining(level, softened, picture)
