@@ -74,7 +74,7 @@ def _explain(target, at, references, opaque, poses, of_all, generator, alive) ->
         left[[n for n, pose in enumerate(poses) if any(_alike(pose, poses[c]) for c in chosen)]] = torch.inf
         now, following = far[chosen].amin(0).mean(), int(left.argmin())
         least = torch.maximum(_GAIN * now + 0.0002, of_all * (now - best))
-        if now <= 1.1 * best + 0.0005 or not now - left[following] >= least:
+        if now <= 1.03 * best + 0.0005 or not now - left[following] >= least:
             break
         chosen.append(following)
     chosen = [chosen[k] for k in _needed(far[chosen])]
