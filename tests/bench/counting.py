@@ -59,7 +59,7 @@ def ours(model: selfrect.Model, references: list[np.ndarray], targets: list[np.n
         if kv is None or getattr(kv, "stop_after", 0) is None:
             kind = "plain"
         elif hasattr(kv, "source"):
-            kind = f"inject {next(iter(kv.source.key_values.layers.values()))[0].shape[1]}"
+            kind = f"inject {next(iter(kv.source.key_values.tokens().values()))}"
         else:
             kind = "keys"
         count[kind] += len(sample)

@@ -48,6 +48,13 @@ def test_ours_makes_fewer_on_the_first_run_and_fewer_still_for_another_target():
     assert counting.evals(again) <= 275
 
 
+def test_calls_are_told_apart_by_how_many_references_they_attend_to():
+    model = selfrect.load_model("mini", device="cpu", dtype="float32")
+    references = [subjects.picture(64, seed) for seed in range(4)]
+    first, again = counting.ours(model, references, [subjects.picture(64, 8), subjects.picture(64, 9)])
+    assert first["inject 4"] == again["inject 4"] > first["inject 1"] > 0
+
+
 def test_the_plain_way_makes_the_same_picture(small):
     """Otherwise its seconds would be those of something else."""
     reference, target = subjects.picture(64, 1), subjects.picture(64, 2)
