@@ -46,6 +46,10 @@ def network_makers(given: argparse.Namespace, settings: dict) -> dict:
     return {name: maker(given.model, given.device, chosen, []) for name, chosen in named.items()}
 
 
+def value_of(text: str) -> bool | float | str:
+    return json.loads(text) if text in ("true", "false") or text[0] in "-.0123456789" else text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -58,7 +62,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     given = parser.parse_args()
-    settings = {name: json.loads(value) if value[0] in "-.0123456789" else value for name, value in (pair.split("=") for pair in given.set)}
+    settings = {name: value_of(text) for name, text in (pair.split("=") for pair in given.set)}
     seconds: list[float] = []
     makers = {"result": maker(given.model, given.device, settings, seconds)}
     if given.network:
