@@ -104,6 +104,15 @@ def test_what_needs_no_torch_loads_none(tmp_path, command):
     assert done.stdout.splitlines()[-1] == "[]", done
 
 
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_do_not_spin_beside_a_busy_blender(monkeypatch, given, found):
+    """Unless somebody wants it."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "taken away by monkeypatch afterwards")
+    monkeypatch.delenv("OMP_WAIT_POLICY") if given is None else monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    assert main(["--version"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == found
+
+
 def test_serve_is_reached(tmp_path):
     """The wire has its own tests; here only that the command is it: a greeting first, and the end with stdin's."""
     done = subprocess.run([*SELFRECT, "serve"], stdin=subprocess.DEVNULL, env=os.environ | MORE, capture_output=True, timeout=120)

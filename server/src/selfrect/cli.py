@@ -24,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code and prints no traceback, whatever happens."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     offline.close()
+    # Before PyTorch is loaded: threads that wait for each other let others have the processor meanwhile. Spinning, two of them beside a
+    # busy Blender took up to ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # a console that lacks a letter is no reason to fail
     with Interrupt() as interrupt:
