@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .models.cache import cache_folder, keep
+from .searched import SEARCHED
 
 PATCHES, FIELD, MAPS = "patches", "field", "maps"
 Size = tuple[int, int]  # (height, width), pixels
 
-_SEARCHED = 1280 * 1280  # px: larger pictures are only drawn, not searched (see `patches`)
 _TURNED = 2.0  # times its pixels: a reference that is turned
 _NEWEST = 0.5  # weight of the newest run; a machine that is busy today is not slow for ever
 _PROBE = 0.0037  # seconds of `_work` on the machine of the constants
@@ -38,14 +38,14 @@ def patches(target: Size, references: Iterable[Size], effort: float = 1.0, wary:
 def field(target: Size, references: Iterable[Size], known: bool) -> float:
     """known: whether patches drew the picture, and the field is only made calmer."""
     whole, sources = _area(target), sum(map(_area, references)) * _TURNED
-    share = min(1.0, _SEARCHED / whole)
+    share = min(1.0, SEARCHED / whole)
     return (0.2 + 1.2e-5 * whole * share + 1.5e-6 * sources * share) * (1.0 if known else 2.5)
 
 
 def maps(target: Size, areas: Iterable[float]) -> float:
     """areas: px of each map that comes with the picture."""
     areas = list(areas)
-    return 1.1e-6 * sum(areas) + 5.5e-7 * len(areas) * min(_area(target), _SEARCHED)
+    return 1.1e-6 * sum(areas) + 5.5e-7 * len(areas) * min(_area(target), SEARCHED)
 
 
 def seconds(part: str, device: str, formula: float) -> float:
@@ -69,7 +69,7 @@ def _area(size: Size) -> float:
 
 def _searched(whole: float) -> float:
     """Of the largest level of the pyramid at which patches are searched for."""
-    while whole > _SEARCHED:
+    while whole > SEARCHED:
         whole /= 4
     return whole
 

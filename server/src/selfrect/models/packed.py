@@ -39,23 +39,21 @@ class PackedPointwise(torch.nn.Module):
     def __init__(self, conv: torch.nn.Conv2d):
         super().__init__()
         self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
-        self.kernel_size, self.stride, self.padding = conv.kernel_size, conv.stride, conv.padding
-        linear = torch.nn.utils.skip_init(torch.nn.Linear, conv.in_channels, conv.out_channels, conv.bias is not None, device="meta")
-        linear.weight, linear.bias = torch.nn.Parameter(conv.weight.flatten(1), False), conv.bias
-        self.linear = PackedLinear(linear)
+        self.linear = PackedLinear(conv)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.linear(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class PackedLinear(torch.nn.Module):
-    """nn.Linear; the rows that come in may be of any number."""
+    """nn.Linear, or the matrix of a 1 × 1 convolution; the rows that come in may be of any number."""
 
-    def __init__(self, linear: torch.nn.Linear):
+    def __init__(self, layer: torch.nn.Linear | torch.nn.Conv2d):
         super().__init__()
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.bias = linear.bias
-        self.matrix = torch.ops.mkldnn._reorder_linear_weight(linear.weight.contiguous(), None)
+        matrix = layer.weight.flatten(1).contiguous()
+        self.out_features, self.in_features = matrix.shape
+        self.bias = layer.bias
+        self.matrix = torch.ops.mkldnn._reorder_linear_weight(matrix, None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.ops.mkldnn._linear_pointwise(x, self.matrix, self.bias, "none", [], "")

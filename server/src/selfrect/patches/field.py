@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..searched import SEARCHED
 from .coherence import coherent
 from .correspondence import Correspondence, enlarged
 from .nearest import Search, allowed_middles, descriptors, patch_basis, variance_of
@@ -22,7 +23,6 @@ from .subpixel import moved
 from .turns import find_poses
 
 _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked for in
-_SEARCHED = 1280 * 1280  # px: of a larger picture the field is found on a smaller one
 _SOURCES = 12e6  # px of all sources together
 _COARSEST = 48  # px of the shorter side
 _PATCH, _DIMENSIONS = 7, 24
@@ -56,12 +56,12 @@ Alive = Callable[[], None]
 
 @torch.inference_mode()
 def correspond(wanted: Wanted, start: Correspondence | None = None, alive: Alive = lambda: None) -> Correspondence:
-    """The field of a finished picture, at most `_SEARCHED` pixels of it.
+    """The field of a finished picture, at most `SEARCHED` pixels of it.
 
     start: what is already known, of any size: of the network's attention (a few pixels wide) or of the patches that drew the picture
     (as large as it). Only what lies beneath its own size is looked for. alive: called several times a second; may raise.
     """
-    scale = min(1.0, math.sqrt(_SEARCHED / (wanted.result.shape[1] * wanted.result.shape[2])))
+    scale = min(1.0, math.sqrt(SEARCHED / (wanted.result.shape[1] * wanted.result.shape[2])))
     return _Run(wanted, scale, alive).run(start)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ..searched import SEARCHED
 from .correspondence import Correspondence
 from .given import Given
 from .joining import joining
@@ -21,7 +22,6 @@ from .sources import Pose, Sources
 from .turns import apart, find_poses
 
 _ASKED_AT = 144  # px of the shorter side, of the pictures that turns are looked for in
-SEARCHED = 1280 * 1280  # px: at larger levels matches are only enlarged, so that memory and time stay bounded
 _SOURCES = 12e6  # px of all sources together
 _SIZES = (0.5, 0.71, 1.41, 2.0)  # that pieces are looked for at
 _MORE = 2  # layouts where edges go around: less fits together there
