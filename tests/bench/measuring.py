@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 STARTED = time.perf_counter()
 
@@ -19,15 +21,21 @@ import plain_way  # noqa: E402
 import subjects  # noqa: E402
 import torch  # noqa: E402
 from selfrect import device as devices  # noqa: E402
-from selfrect.engines.self_rectification.kv_injection import Offered  # noqa: E402
+from selfrect import kept  # noqa: E402
+from selfrect.engines.self_rectification.keeping import Keeping  # noqa: E402
+from selfrect.engines.self_rectification.kv_injection import KeyValues, Offered  # noqa: E402
 from selfrect.engines.self_rectification.network import Network  # noqa: E402
+from selfrect.engines.self_rectification.room import Room  # noqa: E402
+from selfrect.engines.self_rectification.settings import Settings  # noqa: E402
 from selfrect.models.loading import load_model  # noqa: E402
+from selfrect.models.model import Model  # noqa: E402
 from selfrect.progress import Progress  # noqa: E402
 
 
 def main() -> None:
     asked = json.loads(sys.argv[1])
-    with torch.inference_mode():
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        kept.use(Path(folder))
         print(json.dumps({"plain": of_plain, "ours": of_ours}[asked["way"]](**{k: v for k, v in asked.items() if k != "way"})))
 
 
@@ -58,8 +66,8 @@ def of_ours(
     loaded = load_model(subjects.folder(model), device=device, dtype=dtype)
     network = Network(loaded, 50, 2, Progress(lambda *_, **__: None, 1))
     z = torch.randn(1, loaded.unet.config.in_channels, *_latent(model, side), device=loaded.device)
-    own = network.key_values(z, 25)
-    kept = [own.moved(torch.clone) for _ in range(kept_steps)]
+    own, held = network.key_values(z, 25), Held(loaded, _latent(model, side), kept_steps)
+    held.fill(own)
 
     def call(kind: str):
         if kind == "plain":
@@ -70,11 +78,26 @@ def of_ours(
             return lambda: loaded.codec.encode(torch.zeros(1, 3, side, side))
         if kind == "decode":
             return lambda: loaded.codec.decode(z)
-        others = Offered.joined([own] * int(kind.split()[1]))
-        return lambda: network.eps(z, 25, others)
+        count = int(kind.split()[1])
+        return lambda: network.eps(z, 25, Offered.joined(held.some(count) or [own] * count))
 
     result = _measure({kind: call(kind) for kind in kinds}, repeat, loaded.device, str(loaded.dtype).removeprefix("torch."))
-    return result | {"held": len(kept)}
+    return result | {"held": len(held.waiting)}
+
+
+class Held:
+    """Keys and values of so many steps, where a run of these settings has them wait."""
+
+    def __init__(self, model: Model, size: tuple[int, int], steps: int):
+        room, self.steps = Room(model, Settings()), steps
+        rung, _ = room.choose(size, [size])
+        self.keeping, self.waiting = Keeping(model, Settings(), rung, room.on_disk()), []
+
+    def fill(self, own: KeyValues) -> None:
+        self.waiting = [self.keeping.keep_key_values("", (n, n), own.moved(torch.clone)) for n in range(self.steps)]
+
+    def some(self, count: int) -> list[KeyValues]:
+        return [self.keeping.bring(waiting)() for waiting in self.waiting[:count]]
 
 
 def _measure(calls: dict, repeat: int, device: torch.device, dtype: str) -> dict:

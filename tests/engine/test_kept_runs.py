@@ -10,6 +10,7 @@ import tiny_models
 from diffusers import UNet2DConditionModel
 from selfrect import kept
 from selfrect.engines.self_rectification import room
+from selfrect.kept import budgets
 from selfrect.models.codec import AutoencoderCodec
 from selfrect.problems import Problem
 
@@ -138,6 +139,75 @@ def test_from_disk(model, calls, tmp_path, monkeypatch):
     run(model, calls, target=3)
     kept.use(tmp_path)
     assert run(model, calls, target=4)[1] == AGAIN
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """However few keys and values there are, they are many enough to wait on disk."""
+    monkeypatch.setattr(budgets, "MANY_KEY_VALUES", 1)
+
+
+def held_in_memory():
+    return kept.store().memory.size()[1]
+
+
+def test_many_keys_and_values_wait_on_disk(model, calls, tmp_path, many, monkeypatch):
+    kept.use(tmp_path / "disk")
+    image, made = run(model, calls)
+    assert made == FIRST
+    on_disk = held_in_memory()
+    assert run(model, calls, target=2)[1] == AGAIN
+    kept.use(tmp_path / "disk")  # as in another process
+    assert run(model, calls, target=3)[1] == AGAIN
+    monkeypatch.setenv("SELFRECT_KEEP_KV_ON_DISK", "0")
+    kept.use(tmp_path / "memory")
+    assert np.array_equal(image, run(model, calls)[0])
+    assert on_disk < held_in_memory() / 2
+
+
+def test_many_and_several_references(model, calls, tmp_path, many):
+    kept.use(tmp_path)
+    first = run(model, calls, references=(0, 3))[0]
+    assert run(model, calls, references=(0, 3), target=2)[1] == AGAIN
+    assert close(first, fresh(model, calls, references=(0, 3)))
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_what_is_lost_on_disk_in_the_middle_costs_a_new_beginning(model, tmp_path, many, how):
+    kept.use(tmp_path)
+    done = []
+
+    def report(stage, *_):
+        if stage == "round 2 sampling" and not done:
+            done.append(stage)
+            for file in tmp_path.iterdir():
+                file.unlink() if how == "gone" else file.write_bytes(file.read_bytes()[:-7])
+
+    result = selfrect.rectify(model, [picture()], picture(1), BASE, report)
+    assert room.LOST in result.record["notes"]
+    kept.use(memory=0, disk=0)
+    assert close(result.image, selfrect.rectify(model, [picture()], picture(1), BASE).image)
+
+
+def test_on_a_disk_that_cannot_be_written_they_wait_in_memory(model, calls, tmp_path, many):
+    (tmp_path / "file").write_text("no folder")
+    kept.use(tmp_path / "file" / "below")
+    assert run(model, calls)[1] == FIRST
+    assert run(model, calls, target=2)[1] == AGAIN
+
+
+@pytest.mark.parametrize(("size", "disk", "wish", "place", "there"), [
+    (2**30, 4 * 2**30, "", "cpu", True),
+    (2**30, 4 * 2**30, "1", "cpu", True),
+    (2**30, 4 * 2**30, "0", "cpu", False),
+    (2**30, 4 * 2**30, "", "cuda", False),
+    (2**30, 2**30, "", "cpu", False),  # a second run would push out what the first waits for
+    (2**20, 4 * 2**30, "", "cpu", False),
+])  # fmt: skip
+def test_who_waits_on_disk(monkeypatch, size, disk, wish, place, there):
+    monkeypatch.setenv("SELFRECT_KEEP_DISK", str(disk))
+    monkeypatch.setenv("SELFRECT_KEEP_KV_ON_DISK", wish)
+    assert budgets.key_values_wait_on_disk(size, place) is there
 
 
 def test_nothing_is_encoded_that_is_kept(model, calls, monkeypatch):

@@ -63,7 +63,24 @@ def test_what_the_machine_has():
 SIZES = {"target": (128, 128), "references": [(64, 64)] * 4, "kept_steps": 44}
 
 
-def test_every_rung_takes_no_more_than_the_one_above(model):
+@pytest.fixture
+def nothing_on_disk(monkeypatch):
+    monkeypatch.setenv("SELFRECT_KEEP_KV_ON_DISK", "0")
+
+
+def test_many_keys_and_values_wait_on_disk_and_take_no_memory(model, monkeypatch):
+    ladder, rung = memory.Ladder(model), memory.LADDER[0]
+    assert ladder.on_disk(**SIZES)
+    need = ladder.need(rung, **SIZES)
+    monkeypatch.setenv("SELFRECT_KEEP_KV_ON_DISK", "0")
+    assert not ladder.on_disk(**SIZES)
+    assert ladder.need(rung, **SIZES) > need + 200 * 2**20
+    monkeypatch.undo()
+    ladder.disk = False
+    assert not ladder.on_disk(**SIZES)
+
+
+def test_every_rung_takes_no_more_than_the_one_above(model, nothing_on_disk):
     ladder = memory.Ladder(model)
     base = memory.held(model.device)
     need = [ladder.need(rung, **SIZES) - base for rung in memory.LADDER]
@@ -72,7 +89,7 @@ def test_every_rung_takes_no_more_than_the_one_above(model):
     assert need[-1] < need[0] / 4
 
 
-def test_the_highest_rung_that_fits(model):
+def test_the_highest_rung_that_fits(model, nothing_on_disk):
     ladder = memory.Ladder(model)
     assert ladder.choose(2**60, **SIZES) == memory.LADDER[0]
     assert ladder.choose(0, **SIZES) == memory.LADDER[-1]

@@ -32,9 +32,10 @@ _limit: int | None = None
 
 @dataclass(frozen=True)
 class Rung:
-    """kv: where keys and values of the references wait, “device”, “ram” or “recompute” (nowhere). batch: pictures inverted
-    at once. codec_tiles, attention_slices: one after the other instead of all at once, same result. offload: network and
-    codec take turns on the device. window: the longest side, in latent pixels, of what the network sees at once; None: free.
+    """kv: where keys and values of the references wait, “device”, “ram” or “recompute” (nowhere); on a processor many of them wait on
+    disk. batch: pictures inverted at once. codec_tiles, attention_slices: one after the other instead of all at once, same result.
+    offload: network and codec take turns on the device. window: the longest side, in latent pixels, of what the network sees at once;
+    None: free.
     """
 
     kv: str
@@ -115,7 +116,9 @@ class Sizes:
 
 
 class Ladder:
-    """The ladder for one loaded model."""
+    """The ladder for one loaded model. disk: whether anything may wait on disk."""
+
+    disk = True
 
     def __init__(self, model: Model, last_up_levels: int = 2):
         from .models.footprint import Footprint
@@ -142,9 +145,19 @@ class Ladder:
         """Bytes that the process will hold at the most on the model's device, what it holds now included."""
         return self._need(rung, Sizes(target, references, kept_steps, window))
 
+    def on_disk(self, target: tuple[int, int], references: list[tuple[int, int]], kept_steps: int, window: int | None = None) -> bool:
+        """Whether keys and values, where a rung keeps them, wait on disk instead of in memory."""
+        return self._on_disk(Sizes(target, references, kept_steps, window))
+
+    def _on_disk(self, sizes: Sizes) -> bool:
+        from .kept import budgets
+
+        return self.disk and budgets.key_values_wait_on_disk(self._kept(sizes) * sizes.kept_steps, self.model.device.type)
+
     def _need(self, rung: Rung, sizes: Sizes) -> int:
         foot, kept = self.footprint, self._kept(sizes)
-        waiting = kept * sizes.kept_steps if rung.kv == "device" or (rung.kv == "ram" and self.model.device.type == "cpu") else 0
+        in_memory = rung.kv == "device" or (rung.kv == "ram" and self.model.device.type == "cpu")
+        waiting = kept * sizes.kept_steps if in_memory and not self._on_disk(sizes) else 0
         seen = [sizes.seen(size, rung) for size in (sizes.target, *sizes.references)]
         network = foot.network_call(max(seen, key=_area), rung.batch, rung.attention_slices) + waiting
         network += kept + foot.joined_attention(seen[0], sizes.references)

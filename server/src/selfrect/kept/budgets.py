@@ -12,7 +12,9 @@ from ..models.cache import cache_folder
 from ..problems import Problem
 
 MEMORY_VARIABLE, DISK_VARIABLE, KV_VARIABLE = "SELFRECT_KEEP_MEMORY", "SELFRECT_KEEP_DISK", "SELFRECT_KEEP_KV_ON_DISK"
+_NO = ("0", "no", "false")
 DISK_DEFAULT = 4 * 2**30
+MANY_KEY_VALUES = 256 * 2**20  # bytes; from here on those of a run wait on disk rather than in memory
 MEMORY_SHARE = 1 / 4  # of the machine's memory, and of the accelerator's for what lies there
 
 
@@ -34,13 +36,26 @@ def memory(place: str) -> int:
 
 
 def key_values_on_disk() -> bool:
-    """SELFRECT_KEEP_KV_ON_DISK=1: keys and values go to disk too, a gigabyte for each reference of Stable Diffusion at 512²."""
-    return os.environ.get(KV_VARIABLE, "0").strip().lower() not in ("", "0", "no", "false")
+    """SELFRECT_KEEP_KV_ON_DISK=1: keys and values go to disk too, however few they are and wherever they wait."""
+    return _wish_for_key_values() not in ("", *_NO)
+
+
+def key_values_wait_on_disk(size: int, place: str) -> bool:
+    """Whether `size` bytes of keys and values, all those of a run, wait on disk instead of in memory of that place.
+
+    On a processor, where a step's part is read in a hundredth of the step; where they are many, and two such runs fit into the budget.
+    Not with SELFRECT_KEEP_KV_ON_DISK=0.
+    """
+    return place == "cpu" and _wish_for_key_values() not in _NO and MANY_KEY_VALUES <= size <= disk() // 2
 
 
 def parse(text: str) -> int:
     """`500M`, `4G`, `0` → bytes. Raises Problem bad_input."""
     return 0 if text.strip() == "0" else parse_size(text)
+
+
+def _wish_for_key_values() -> str:
+    return os.environ.get(KV_VARIABLE, "").strip().lower()
 
 
 def _given(variable: str) -> int:

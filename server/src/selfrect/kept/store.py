@@ -38,6 +38,11 @@ class Store:
         if not (disk and _is_large(tensors)):
             self.memory.put(key, tensors)
 
+    def put_away(self, key: str, tensors: Tensors) -> bool:
+        """Keep on disk alone; False where that is not possible."""
+        self.disk.write(key, tensors)
+        return self.disk.has(key)
+
     def release(self) -> None:
         """Give the memory back; what is on disk stays."""
         self.memory.clear()

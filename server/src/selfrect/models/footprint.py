@@ -8,7 +8,7 @@ import torch
 from .model import Model
 
 WORKING = 18  # of a transformer block at one level, in tensors of its own size: GEGLU's 8 + 4, the residual, norms, q, k, v
-WORKING_CODEC = 5  # of a residual block in the codec, likewise: input, norm, activation, convolution's workspace
+WORKING_CODEC = 4  # of a residual block in the codec, likewise: input, norm, convolution and its workspace
 HALO = 8  # pixels around a tile of the codec
 MARGIN = 1.25  # the allocator's rounding and what lies between the peaks
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from .balance import Balance
-from .keeping import Keeping
+from .keeping import Keeping, OnDisk
 from .kv_injection import KeyValues, Offered
 from .latents import Latents
 from .network import Network
@@ -28,7 +28,7 @@ class InvertedImage:
         self.pixels, self.key, self.grid, self.pieces, self.shown = pixels, key, grid, pieces, shown
         self.plan: ImagePlan | None = None
         self.latents: Latents | None = None
-        self.items: dict[Item, KeyValues] = {}
+        self.items: dict[Item, KeyValues | OnDisk] = {}
 
     def latent(self, network: Network, n: int) -> torch.Tensor:
         """z_n (1, C, h, w) float32. z_1, which is z_0, comes from the codec when it is first asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,26 @@ from .settings import Settings
 _fingerprints: weakref.WeakKeyDictionary[torch.nn.Module, str] = weakref.WeakKeyDictionary()
 
 
-class Keeping:
-    """The keys of one run. A stage's key holds the keys of all that went into it, so that equal keys mean equal numbers."""
+@dataclass(frozen=True)
+class OnDisk:
+    """Keys and values of so many layers that wait on disk."""
 
-    def __init__(self, model: Model, settings: Settings, rung: Rung):
-        self.store = store()
+    key: str
+    layers: int
+
+
+class Lost(Exception):
+    """What waited on disk is gone or damaged: another process needed the room, somebody cleared the folder."""
+
+
+class Keeping:
+    """The keys of one run. A stage's key holds the keys of all that went into it, so that equal keys mean equal numbers.
+
+    on_disk: keys and values wait there, not in memory.
+    """
+
+    def __init__(self, model: Model, settings: Settings, rung: Rung, on_disk: bool = False):
+        self.store, self._on_disk = store(), on_disk
         self._settings, self._device = settings, model.device
         self._mover = PinnedMover(model.device) if model.device.type == "cuda" else None
         self._in_ram = rung.kv == "ram" and self._mover is not None
@@ -70,23 +86,38 @@ class Keeping:
         if latents and all(_is_sound(z) for z in latents.values()):
             self.store.put(image, {str(n): z for n, z in latents.items()})
 
-    def key_values(self, image: str, item: Item, layers: int) -> KeyValues | None:
-        """As they lie, on the device or in RAM."""
-        tensors = self.store.get(self.item(image, item))
+    def key_values(self, image: str, item: Item, layers: int) -> KeyValues | OnDisk | None:
+        """As they lie, on the device, in RAM or on disk."""
+        key = self.item(image, item)
+        if self._on_disk and self.store.disk.has(key):
+            return OnDisk(key, layers)
+        tensors = self.store.get(key)
         return KeyValues(tensors) if tensors and len(tensors) == layers else None
 
-    def keep_key_values(self, image: str, item: Item, key_values: KeyValues) -> KeyValues:
+    def keep_key_values(self, image: str, item: Item, key_values: KeyValues) -> KeyValues | OnDisk:
         """The same, where they wait until they are wanted again."""
+        key = self.item(image, item)
+        if self._on_disk and self.store.put_away(key, key_values.layers):
+            return OnDisk(key, len(key_values.layers))
         waiting = key_values.moved(self._mover.to_ram) if self._in_ram else key_values
-        self.store.put(self.item(image, item), waiting.layers, disk=budgets.key_values_on_disk())
+        self.store.put(key, waiting.layers, disk=budgets.key_values_on_disk())
         return waiting
 
-    def bring(self, key_values: KeyValues) -> Callable[[], KeyValues]:
-        """Begin to bring waiting keys and values to the device; what comes back waits for them."""
+    def bring(self, key_values: KeyValues | OnDisk) -> Callable[[], KeyValues]:
+        """Begin to bring waiting keys and values to the device; what comes back waits for them. Raises Lost."""
+        if isinstance(key_values, OnDisk):
+            return lambda: self._read(key_values)
         if self._mover is None:
             return lambda: key_values.moved(lambda x: x.to(self._device))
         coming = self._mover.prefetch(list(key_values.layers.values()))
         return lambda: KeyValues(dict(zip(key_values.layers, coming.get(), strict=True)))
+
+
+    def _read(self, waiting: OnDisk) -> KeyValues:
+        tensors = self.store.disk.read(waiting.key)
+        if not tensors or len(tensors) != waiting.layers:
+            raise Lost(waiting.key)
+        return KeyValues(tensors)
 
 
 def fingerprint(model: Model) -> str:

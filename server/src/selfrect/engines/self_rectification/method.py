@@ -24,6 +24,7 @@ from .canvas import unfitted
 from .finish import finish, mode, synthesize_without
 from .inputs import check, to_image
 from .inversion import Injected, InvertedImage, invert
+from .keeping import Lost
 from .plan import detail_item, structure_item
 from .preparation import Work, prepare
 from .previews import Previews
@@ -70,7 +71,7 @@ def synthesize(model: Model, request: Request, report: Report) -> Result:
 
 
 def _within_memory(model: Model, request: Request, settings: Settings, progress: Progress, notes: list[str]) -> Result:
-    """Where memory ends, once more in a way that takes less of it."""
+    """Where memory ends, once more in a way that takes less of it; where what waited on disk is gone, once more without."""
     room = Room(model, settings)
     room.notes += notes
     while True:
@@ -80,6 +81,9 @@ def _within_memory(model: Model, request: Request, settings: Settings, progress:
             if not is_out_of_memory(error):
                 raise
             problem = from_exception(error)  # the error itself, whose frames hold tensors, is let go
+        except Lost:
+            room.without_disk()
+            continue
         if not room.step_down():
             raise problem
 

@@ -95,7 +95,7 @@ def prepare(model: Model, request: Request, settings: Settings, progress: Progre
     rung, windows = room.choose(sizes[-1], sizes[:-1])
     balance = balance_of(request, [copy.reference for copy in copies], sizes[-1], factor, wrap, model.device)
 
-    keeping = Keeping(model, settings, rung)
+    keeping = Keeping(model, settings, rung, room.on_disk())
     references = [_image(keeping, x, size, windows, shown=copy.shown) for x, size, copy in zip(pixels, sizes, copies, strict=False)]
     network = Network(model, settings.steps, settings.last_up_levels, progress)
     inverted = _image(keeping, target, sizes[-1], windows, wrap)

@@ -9,6 +9,7 @@ from ...models.model import Model
 from .settings import Settings
 from .windows import Windows, windows_of
 
+LOST = "Keys and values that waited on disk were gone; the picture was made with them in memory."
 STEPPED_DOWN = "There was not enough memory at first; the picture was made in a way that takes less and longer."
 
 
@@ -48,6 +49,15 @@ class Room:
         self.notes.append(STEPPED_DOWN)
         store().release()
         return True
+
+    def on_disk(self) -> bool:
+        """Whether keys and values wait on disk, of what was chosen for."""
+        return self.rung.kv != "recompute" and self.ladder.on_disk(*self._sizes)
+
+    def without_disk(self) -> None:
+        """From now on nothing waits there: once it was gone when it was wanted."""
+        self.ladder.disk = False
+        self.notes.append(LOST)
 
     def need(self) -> int:
         """Bytes that the run takes at the most on the model's device, those that are held already included."""
