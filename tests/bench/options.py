@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the cheaper settings cost and change, on a reference and target of your own; the pictures are written for looking at.
+"""What the cheaper settings cost and change, on a folder of cases (`selfrect.evaluation.cases`); sheets are written for looking at.
 
-    python tests/bench/options.py reference.png target.png out/options [side]
+    python tests/bench/options.py FOLDER out/options [--size 256] [--only 12-1,4-1]
 
 Beside the engine's own settings a second-order solver is tried: Adams–Bashforth on ε over σ = √(1−a)/√a, both up and down,
 which asks for no further network calls. It lives here, not in the product, until it shows that it is worth it.
@@ -9,10 +9,11 @@ which asks for no further network calls. It lives here, not in the product, unti
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pictures
@@ -21,6 +22,7 @@ import subjects
 import torch
 from selfrect import kept
 from selfrect.engines.self_rectification.ddim import Schedule
+from selfrect.evaluation.cases import Case, cases, means, measure
 
 STEPS_25 = {"steps": 25, "p1": 10, "s1": 10, "p2": 2, "s2": 2}
 STEPS_15 = {"steps": 15, "p1": 6, "s1": 6, "p2": 2, "s2": 2}
@@ -36,42 +38,50 @@ _first_order = Schedule.up, Schedule.down
 
 
 def main() -> None:
-    reference, target = (selfrect.read_image(path) for path in sys.argv[1:3])
-    out, side = Path(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else 512
-    out.mkdir(parents=True, exist_ok=True)
-    reference, target = reference[:side, :side], target[:side, :side]
-    model, first = selfrect.load_model("mini"), None
-    for name, settings, second_order in TRIED:
-        kept.use(memory=2**30, disk=0)
-        Schedule.up, Schedule.down = _second_order() if second_order else _first_order
-        started = time.perf_counter()
-        result = selfrect.rectify(model, reference, target, subjects.ALONE | settings)
-        seconds = time.perf_counter() - started
-        first = result.image if first is None else first
-        print(
-            f"{name:<22} {result.record['network_calls']:>4} calls {seconds:>6.0f} s  "
-            f"{pictures.psnr(result.image, first):>5.1f} dB to T = 50  texture distance {distance(result.image, reference):.4f}",
-            flush=True,
-        )
-        selfrect.write_image(out / f"{name.replace(' ', '').replace(',', '-')}.png", result.image)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--only", default="", help="names of cases, 12-1,4-1")
+    parser.add_argument("--model", default="mini")
+    given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    model, wanted, found = selfrect.load_model(given.model), set(filter(None, given.only.split(","))), []
+    for case in cases(given.folder, given.size):
+        if not wanted or case.name in wanted:
+            options = Options(model)
+            measured, sheet = measure(case, {name: options.maker(name, *tried) for name, *tried in TRIED})
+            selfrect.write_image(given.output / f"{case.name}.png", sheet)
+            found.append(measured)
+            options.tell(case.name, measured)
+    means_ = means(found)
+    print(f"means of {len(found)} cases", *(f"{name:<22} {measures}" for name, measures in means_.items()), sep="\n")
 
 
-def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Sliced Wasserstein of 7 × 7 patches along 64 directions: 0 for two cuts of one texture, were they endless."""
-    generator = torch.Generator().manual_seed(0)
-    directions = torch.nn.functional.normalize(torch.randn(147, 64, generator=generator), dim=0)
-    a, b = (_quantiles(_patches(x) @ directions) for x in (one, other))
-    return float((a - b).abs().mean())
+class Options:
+    """One case by all options; the first is what the others are held against."""
 
+    def __init__(self, model: selfrect.Model):
+        self.model, self.cost, self.first = model, {}, None
 
-def _quantiles(x: torch.Tensor) -> torch.Tensor:
-    """4096 of each column, so that pictures of unlike sizes can be compared."""
-    return x.sort(0)[0][torch.linspace(0, len(x) - 1, 4096).long()]
+    def maker(self, name: str, settings: dict[str, Any], second_order: bool) -> Callable[[Case], np.ndarray]:
+        def make(case: Case) -> np.ndarray:
+            kept.use(memory=2**30, disk=0)
+            Schedule.up, Schedule.down = _second_order() if second_order else _first_order
+            started = time.perf_counter()
+            result = selfrect.rectify(self.model, case.reference, case.target, subjects.ALONE | settings)
+            seconds = time.perf_counter() - started
+            self.first = result.image if self.first is None else self.first
+            self.cost[name] = (result.record["network_calls"], seconds, pictures.psnr(result.image, self.first))
+            return result.image
 
+        return make
 
-def _patches(image: np.ndarray) -> torch.Tensor:
-    x = torch.from_numpy(np.ascontiguousarray(image[..., :3])).movedim(2, 0)[None]
-    return torch.nn.functional.unfold(x, 7)[0].T
+    def tell(self, case: str, measured: dict[str, Any]) -> None:
+        for name, (calls, seconds, db) in self.cost.items():
+            texture, structure = measured[name]["texture"]["ratio"], measured[name]["structure"]
+            told = f"{calls:>4} calls {seconds:>5.0f} s  {db:>5.1f} dB to T = 50  texture {texture:.2f}  structure {structure}"
+            print(f"{case:<8} {name:<22} {told}", flush=True)
 
 
 def _second_order() -> tuple[Callable, Callable]:
