@@ -54,8 +54,7 @@ def main() -> None:
             selfrect.write_image(given.output / f"{case.name}.png", sheet)
             found.append(measured)
             options.tell(case.name, measured)
-    means_ = means(found)
-    print(f"means of {len(found)} cases", *(f"{name:<22} {measures}" for name, measures in means_.items()), sep="\n")
+    print(f"means of {len(found)} cases", *(f"{name:<22} {measures}" for name, measures in means(found).items()), sep="\n")
 
 
 class Options:
@@ -80,7 +79,7 @@ class Options:
     def tell(self, case: str, measured: dict[str, Any]) -> None:
         for name, (calls, seconds, db) in self.cost.items():
             texture, structure = measured[name]["texture"]["ratio"], measured[name]["structure"]
-            told = f"{calls:>4} calls {seconds:>5.0f} s  {db:>5.1f} dB to T = 50  texture {texture:.2f}  structure {structure}"
+            told = f"{calls:>4} calls {seconds:>5.0f} s  {db:>5.1f} dB to T = 50  texture {texture:.2f}  structure {structure:.2f}"
             print(f"{case:<8} {name:<22} {told}", flush=True)
 
 

@@ -205,9 +205,8 @@ def test_on_a_disk_that_cannot_be_written_they_wait_in_memory(model, calls, tmp_
     (2**20, 4 * 2**30, "", "cpu", False),
 ])  # fmt: skip
 def test_who_waits_on_disk(monkeypatch, size, disk, wish, place, there):
-    monkeypatch.setenv("SELFRECT_KEEP_DISK", str(disk))
     monkeypatch.setenv("SELFRECT_KEEP_KV_ON_DISK", wish)
-    assert budgets.key_values_wait_on_disk(size, place) is there
+    assert budgets.key_values_wait_on_disk(size, place, disk) is there
 
 
 def test_nothing_is_encoded_that_is_kept(model, calls, monkeypatch):

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 import tiny_models
 import torch
-from selfrect import memory, system_memory
+from selfrect import kept, memory, system_memory
 from selfrect.models.loading import load_model
 from selfrect.problems import Problem
 
@@ -75,7 +75,11 @@ def test_many_keys_and_values_wait_on_disk_and_take_no_memory(model, monkeypatch
     monkeypatch.setenv("SELFRECT_KEEP_KV_ON_DISK", "0")
     assert not ladder.on_disk(**SIZES)
     assert ladder.need(rung, **SIZES) > need + 200 * 2**20
-    monkeypatch.undo()
+    monkeypatch.delenv("SELFRECT_KEEP_KV_ON_DISK")
+    kept.use(disk=0)
+    assert not ladder.on_disk(**SIZES)
+    kept.use()
+    assert ladder.on_disk(**SIZES)
     ladder.disk = False
     assert not ladder.on_disk(**SIZES)
 

@@ -150,9 +150,10 @@ class Ladder:
         return self._on_disk(Sizes(target, references, kept_steps, window))
 
     def _on_disk(self, sizes: Sizes) -> bool:
-        from .kept import budgets
+        from .kept import budgets, store
 
-        return self.disk and budgets.key_values_wait_on_disk(self._kept(sizes) * sizes.kept_steps, self.model.device.type)
+        size = self._kept(sizes) * sizes.kept_steps
+        return self.disk and budgets.key_values_wait_on_disk(size, self.model.device.type, store().disk.budget)
 
     def _need(self, rung: Rung, sizes: Sizes) -> int:
         foot, kept = self.footprint, self._kept(sizes)

@@ -40,13 +40,13 @@ def key_values_on_disk() -> bool:
     return _wish_for_key_values() not in ("", *_NO)
 
 
-def key_values_wait_on_disk(size: int, place: str) -> bool:
-    """Whether `size` bytes of keys and values, all those of a run, wait on disk instead of in memory of that place.
+def key_values_wait_on_disk(size: int, place: str, budget: int) -> bool:
+    """Whether `size` bytes of keys and values, all those of a run, wait on disk instead of in memory of that place. budget: of the disk.
 
     On a processor, where a step's part is read in a hundredth of the step; where they are many, and two such runs fit into the budget.
     Not with SELFRECT_KEEP_KV_ON_DISK=0.
     """
-    return place == "cpu" and _wish_for_key_values() not in _NO and MANY_KEY_VALUES <= size <= disk() // 2
+    return place == "cpu" and _wish_for_key_values() not in _NO and MANY_KEY_VALUES <= size <= budget // 2
 
 
 def parse(text: str) -> int:

@@ -112,7 +112,6 @@ class Keeping:
         coming = self._mover.prefetch(list(key_values.layers.values()))
         return lambda: KeyValues(dict(zip(key_values.layers, coming.get(), strict=True)))
 
-
     def _read(self, waiting: OnDisk) -> KeyValues:
         tensors = self.store.disk.read(waiting.key)
         if not tensors or len(tensors) != waiting.layers:
