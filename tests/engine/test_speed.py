@@ -34,8 +34,10 @@ def test_attention_by_heads(shape, scale):
     torch.testing.assert_close(attention.by_heads(q, k, v, scale), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_attention_by_heads_in_bfloat16_is_as_near_to_the_truth_as_bfloat16_allows():
-    q, k, v = random_qkv(1, 2, 300, 700, 40, torch.bfloat16)
+@pytest.mark.parametrize("sharp", [1, 2, 3])
+def test_attention_by_heads_in_bfloat16_is_as_near_to_the_truth_as_bfloat16_allows(sharp):
+    q, k, v = random_qkv(1, 2, 300, 1500, 40, torch.bfloat16)
+    q, k = q * sharp, k * sharp  # scores of standard deviation 1, 4, 9: the largest are what counts, and what rounding hits
     truth = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
     error = (attention.by_heads(q, k, v).double() - truth).square().mean().sqrt()
     assert error < 0.01 * truth.square().mean().sqrt()
