@@ -38,12 +38,14 @@ def made(extension, pictures, new_image):
 
 @pytest.fixture
 def editor():
-    """An Image Editor as far as the comparison looks at it; background mode has a screen, but nothing is drawn."""
+    """An Image Editor as far as the comparison looks at it; background mode has a screen, but nothing is drawn.
+
+    It stays one: the next test begins with another file, and a test that opened one has left no area to set back.
+    """
     area = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
-    before, area.ui_type = area.ui_type, "IMAGE_EDITOR"
+    area.ui_type = "IMAGE_EDITOR"
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
         yield area.spaces.active
-    area.ui_type = before
 
 
 def names(pair):

@@ -15,10 +15,9 @@ from test_rectify import display, tick_until
 def editor(extension):
     """An image editor that views what it is given."""
     area = bpy.context.window_manager.windows[0].screen.areas[0]
-    before, area.type = area.type, "IMAGE_EDITOR"
+    area.type = "IMAGE_EDITOR"
     area.spaces.active.mode = "VIEW"
-    yield area.spaces.active
-    area.type = before
+    return area.spaces.active
 
 
 def provisional():

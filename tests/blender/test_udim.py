@@ -233,11 +233,10 @@ def compared(extension, sent, tiled, new_image):
     choices.reference, choices.target = new_image(48, 48, name="bark")[0], tiled({1001: (48, 32), 1002: (48, 32)})[0]
     bpy.ops.selfrect.rectify()
     area = max(bpy.context.window_manager.windows[0].screen.areas, key=lambda area: area.width * area.height)
-    before, area.ui_type = area.ui_type, "IMAGE_EDITOR"
+    area.ui_type = "IMAGE_EDITOR"
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
         yield compare, view, area.spaces.active
     view.end()
-    area.ui_type = before
 
 
 def test_the_active_tile_is_compared(udim, compared, extension):
